@@ -1,0 +1,21 @@
+// One transform, no type check (that is `make check`): the suites start in milliseconds.
+export default {
+  testMatch: ['<rootDir>/test/**/*.test.ts'],
+  testEnvironment: 'node',
+  transform: {
+    '\\.tsx?$': ['@swc/jest', {
+      jsc: { target: 'es2023', parser: { syntax: 'typescript' } },
+      module: { type: 'commonjs' },
+      sourceMaps: 'inline',
+    }],
+  },
+  moduleNameMapper: {
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+    '^@sealway/protocol$': '<rootDir>/protocol/src/index.ts',
+    '^@sealway/client$': '<rootDir>/client-lib/src/index.ts',
+    '^sealway$': '<rootDir>/server/src/mediator.ts',
+    '^#migrations$': '<rootDir>/migrations/index.ts',
+  },
+  testTimeout: 20_000,
+  modulePathIgnorePatterns: ['<rootDir>/.*/dist/'],
+}
