@@ -10,6 +10,17 @@ export const upgradeProtocol = 'sealway/1'
 /** Path of that request. */
 export const linkPath = '/link'
 
+/** `iss` of a token that a node minted for itself with the shared secret. Never carries an admin scope. */
+export const nodeTokenIssuer = 'sealway-node'
+/** `iss` of a token that the mediator or its operator issued. */
+export const mediatorTokenIssuer = 'sealway'
+/** `aud` of every token, unless the setting TOKEN_AUDIENCE says otherwise; one text, not a list. */
+export const defaultTokenAudience = 'sealway'
+/** Life of a token that a node mints for itself, ms; it mints the next at 80 % of it. */
+export const nodeTokenLifeMs = 15 * 60_000
+/** Longest life of any token that a mediator takes by default, ms. */
+export const maxTokenLifeMs = 24 * 60 * 60_000
+
 /** An address that a node offers besides its link. */
 export interface Endpoint {
   readonly name: string
