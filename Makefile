@@ -1,0 +1,79 @@
+# Everything runs with Node 20.19 or newer, npm and make. `make help` lists the targets.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+# npm writes this file at the end of an installation; it is as old as what is installed.
+INSTALLED := node_modules/.package-lock.json
+BUILT := server/dist/.built
+# Folders are listed too: theirs is the time that changes when a source is deleted.
+SOURCES := $(shell find protocol/src client-lib/src server/src migrations -name '*.ts' -o -type d) \
+           $(wildcard examples/*.ts) $(wildcard tsconfig*.json) $(wildcard */tsconfig*.json) package.json
+# `exec`: Ctrl-C and SIGTERM reach node itself, and its exit code is the one that counts.
+SEALWAY := exec node server/dist/main.js
+
+## Run it
+
+start: $(BUILT) ## Start the mediator (installs and builds if needed). Ctrl-C drains it
+	@$(SEALWAY) start
+
+client: $(BUILT) ## Start a passive service: listens, prints what arrives
+	@exec node examples/dist/client.js
+
+sender: $(BUILT) ## Start an active service: sends, calls and broadcasts every few seconds
+	@exec node examples/dist/sender.js
+
+fixtures: $(BUILT) ## Put groups, nodes and throw-away keys into the configured database
+	@$(SEALWAY) fixtures
+
+migrate: $(BUILT) ## Bring the configured database up to date
+	@$(SEALWAY) migrate
+
+doc: docker-ready ## Start MySQL with docker compose, on 127.0.0.1:3306
+	$(COMPOSE) up --detach --wait mysql
+
+doc-stop: docker-ready ## Stop that MySQL; its data stays
+	$(COMPOSE) stop mysql
+
+## Work on it
+
+test: $(BUILT) ## Run every test, on SQLite and on a real MySQL or MariaDB
+	@exec node test/run.mjs
+
+check: $(INSTALLED) ## Types, lint, format
+	@npm run --silent check
+
+bench: $(BUILT) ## Compare with other systems, side by side
+	@exec node bench/run.mjs
+
+bench-quick: $(BUILT) ## The same in a minute
+	@exec node bench/run.mjs --quick
+
+install: $(INSTALLED) ## Install the dependencies, if they changed
+
+build: $(BUILT) ## Compile, if a source changed
+
+clean: ## Remove what was installed and built. Databases and secrets stay
+	rm -rf node_modules */node_modules */dist coverage .prepare.lock
+
+help: ## Show this
+	@awk -F ':.*## ' '/^## / { print "\n" substr($$0, 4) } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: start client sender fixtures migrate doc doc-stop test check bench bench-quick install build clean help
+.PHONY: node-ready docker-ready
+
+$(INSTALLED): package-lock.json | node-ready
+	@node scripts/prepare.mjs install
+
+$(BUILT): $(INSTALLED) $(SOURCES)
+	@node scripts/prepare.mjs build
+
+# Written for any node, however old.
+node-ready:
+	@command -v node > /dev/null || { echo "Sealway needs Node 20.19 or newer, and finds no node: https://nodejs.org" >&2; exit 1; }
+	@node -e 'var v = process.versions.node.split("."); if (v[0] < 20 || (v[0] == 20 && v[1] < 19)) { console.error("Sealway needs Node 20.19 or newer; this is " + process.versions.node + ": https://nodejs.org"); process.exit(1) }'
+	@command -v npm > /dev/null || { echo "Sealway needs npm, and finds none: https://nodejs.org" >&2; exit 1; }
+
+# The plugin (docker compose) or the program (docker-compose), whichever is there.
+COMPOSE = $(shell docker compose version > /dev/null 2>&1 && echo docker compose || echo docker-compose)
+docker-ready:
+	@docker compose version > /dev/null 2>&1 || command -v docker-compose > /dev/null || { echo "This needs Docker with compose: https://docs.docker.com/compose/install" >&2; exit 1; }
