@@ -85,6 +85,8 @@ describe('the reader of sources', () => {
     const head = `import { createDecipheriv } from 'node:crypto'\n`
     const pinned = (code: string) => read(head + code).decipherPinned
     expect(pinned(`createDecipheriv('aes-256-gcm', k, n, { authTagLength: 16 })`)).toEqual([true])
+    expect(pinned(`const gcm = { authTagLength: 16 } as const\ncreateDecipheriv('a', k, n, gcm)`)).toEqual([true])
+    expect(pinned(`let gcm = { authTagLength: 16 }\ncreateDecipheriv('a', k, n, gcm)`)).toEqual([false])
     expect(pinned(`createDecipheriv('aes-256-gcm', k, n)`)).toEqual([false])
     expect(pinned(`createDecipheriv('aes-256-gcm', k, n, {})`)).toEqual([false])
     expect(pinned(`createDecipheriv('aes-256-gcm', k, n, options)`)).toEqual([false])

@@ -26,7 +26,7 @@ export interface Rule {
 export const layers = {
   server: [
     ...['observe', 'store', 'registry', 'auth', 'transport', 'session', 'routing', 'gateway'],
-    ...['settings', 'config.ts', 'mediator.ts', 'cli', 'main.ts'],
+    ...['settings', 'config.ts', 'setup.ts', 'mediator.ts', 'cli', 'main.ts'],
   ],
   'client-lib': [
     ...['transport', 'session', 'crypto', 'messaging', 'http'],
@@ -276,9 +276,9 @@ export const rules: readonly Rule[] = [
     broken: { 'server/src/routing/router.ts': `import type { Config } from '../config.js'` },
     violations: (repository) =>
       importsOf(repository, 'server/src').flatMap(({ path, specifier, names }) =>
-        targetOf(path, specifier) === 'server/src/config.ts' &&
-        /\bConfig\b|\*/.test(names.join()) &&
-        !['server/src/mediator.ts', 'server/src/main.ts'].includes(path)
+        ['server/src/config.ts', 'server/src/settings/table.ts'].includes(targetOf(path, specifier) ?? '') &&
+        names.some((name) => name === 'Config' || name === '*') &&
+        !['server/src/config.ts', 'server/src/mediator.ts', 'server/src/main.ts'].includes(path)
           ? [`${path} imports Config`]
           : [],
       ),

@@ -59,6 +59,7 @@ export function parseSource(path: string, code: string): Source {
     computedReaches: new Set<string>(),
     importMeta: false,
   }
+  const pinningConstants = new Set(module.body.flatMap(pinningConstantsOf))
   let decipherCalls = 0
   let decipherUses = 0
   let pinnedCalls = 0
@@ -105,7 +106,7 @@ export function parseSource(path: string, code: string): Source {
         const name = word(callee) ?? (callee.type === 'MemberExpression' ? word(callee.property) : undefined)
         if (name === 'createDecipheriv') {
           decipherCalls++
-          if (pinsTagLength(node)) pinnedCalls++
+          if (pinsTagLength(node, pinningConstants)) pinnedCalls++
         }
         break
       }
@@ -173,13 +174,29 @@ function typeNames(annotation: unknown): string[] {
   return [...(own ? [own] : []), ...Object.values(annotation).flatMap((child) => typeNames(child))]
 }
 
-/** `createDecipheriv(algorithm, key, iv, { authTagLength: 16 })`, the length a number or a constant's name. */
-function pinsTagLength(call: Syntax): boolean {
+/** `createDecipheriv(algorithm, key, iv, { authTagLength: 16 })`, the options in place or a constant of the file. */
+function pinsTagLength(call: Syntax, constants: ReadonlySet<string>): boolean {
   const options = (call.arguments as { expression: Syntax }[])[3]?.expression
-  if (options?.type !== 'ObjectExpression') return false
-  return (options.properties as Syntax[]).some(
+  return hasTagLength(options) || constants.has(word(options) ?? '')
+}
+
+const hasTagLength = (value: unknown): boolean => {
+  if (!isSyntax(value)) return false
+  if (value.type === 'TsAsExpression' || value.type === 'TsConstAssertion' || value.type === 'TsSatisfiesExpression') {
+    return hasTagLength(value.expression)
+  }
+  if (value.type !== 'ObjectExpression') return false
+  return (value.properties as Syntax[]).some(
     (property) => property.type === 'KeyValueProperty' && word(property.key) === 'authTagLength',
   )
+}
+
+function pinningConstantsOf(statement: Syntax): string[] {
+  const declaration = statement.type === 'ExportDeclaration' ? (statement.declaration as Syntax) : statement
+  if (declaration.type !== 'VariableDeclaration' || declaration.kind !== 'const') return []
+  return (declaration.declarations as { id: Syntax; init: unknown }[])
+    .filter(({ init }) => hasTagLength(init))
+    .map(({ id }) => word(id) ?? '')
 }
 
 function letsOf(statement: Syntax): string[] {
