@@ -1,0 +1,74 @@
+/// <reference path="./knex-dialects.d.ts" />
+import Mysql2Client from 'knex/lib/dialects/mysql2/index.js'
+
+/** What is used of a mysql2 connection. */
+export interface MysqlConnection {
+  query(sql: string, done: (error: Error | null) => void): void
+  destroy(): void
+  __knex__disposed?: unknown
+}
+
+/** No statement of the registry takes longer, ms; changes of the schema may. */
+const queryTimeoutMs = 5_000
+const schemaTimeoutMs = 120_000
+
+/** Said of a connection that did not answer in time. */
+export const queryTimeoutCode = 'SEALWAY_QUERY_TIMEOUT'
+
+/** knex's mysql2 dialect with a limit on every statement, BEGIN and COMMIT included. */
+export class MysqlClient extends Mysql2Client {
+  override _query(rawConnection: unknown, query: unknown): Promise<unknown> {
+    const connection = rawConnection as MysqlConnection
+    const sql = typeof query === 'string' ? query : ((query as { sql?: unknown }).sql ?? '')
+    const limitMs = /^(?:create|alter|drop)\s/i.test(String(sql)) ? schemaTimeoutMs : queryTimeoutMs
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        const error = Object.assign(new Error(`no answer within ${limitMs / 1_000} s`), { code: queryTimeoutCode })
+        // What it may still answer belongs to nobody: the connection goes, and with it what it had begun.
+        connection.__knex__disposed = error
+        connection.destroy()
+        reject(error)
+      }, limitMs)
+      super
+        ._query(connection, query)
+        .then(resolve, reject)
+        .finally(() => clearTimeout(timer))
+    })
+  }
+}
+
+/** What a session begins with. */
+const sessionStatements = [
+  // UNIX_TIMESTAMP(NOW()) is off by an hour once a year anywhere else.
+  "SET SESSION time_zone = '+00:00'",
+  // Data that does not fit is an error, and never cut.
+  "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO'",
+  // Below the limit of a statement, so that the database can still say what happened.
+  'SET SESSION innodb_lock_wait_timeout = 4',
+  // Compare-and-swap must see what is committed now, not what was when the transaction began; and no gap locks.
+  'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
+]
+
+/** @throws the driver's error, or one of code {@link queryTimeoutCode} */
+export function prepareMysql(connection: MysqlConnection): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      connection.destroy()
+      reject(Object.assign(new Error('no answer within 5 s'), { code: queryTimeoutCode }))
+    }, queryTimeoutMs)
+    const next = (i: number) => {
+      const statement = sessionStatements[i]
+      if (statement === undefined) {
+        clearTimeout(timer)
+        resolve()
+        return
+      }
+      connection.query(statement, (error) => {
+        if (!error) return next(i + 1)
+        clearTimeout(timer)
+        reject(error)
+      })
+    }
+    next(0)
+  })
+}
