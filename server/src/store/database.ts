@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { knex as createKnex, type Knex } from 'knex'
+import knexPackage, { type Knex } from 'knex'
 import type { Log } from '../observe/log.js'
 import { LibsqlClient, prepareSqlite, type SqliteConnection } from './libsql-dialect.js'
 import { type Location, parseLocation } from './location.js'
@@ -31,6 +31,9 @@ export interface Database {
 const connectTimeoutMs = 5_000
 const maxConnections = 10
 const maxAttempts = 5
+
+// A CommonJS package, of which Node sees the default export only; it carries itself under this name.
+const createKnex = knexPackage.knex
 
 const clocks = {
   sqlite: "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
