@@ -1,0 +1,225 @@
+import type { KeyObject } from 'node:crypto'
+import { defaultTokenAudience, type Limits, limits, maxTokenLifeMs, SealwayError } from '@sealway/protocol'
+import { parseLocation } from '../store/location.js'
+import { choice, count, duration, optionalText, Problem, port, type Setting, secret, size, text } from './setting.js'
+
+/** Everything that can be set, parsed and frozen. Only mediator.ts and main.ts see the whole of it. */
+export interface Config {
+  readonly host: string
+  readonly port: number
+  readonly adminHost: string
+  readonly adminPort: number
+  readonly adminRemote: 'refuse' | 'allow'
+  /** Path of a Unix socket; undefined: off. */
+  readonly ipcPath: string | undefined
+  readonly databaseUrl: string
+  /** What nodes sign their own tokens with. */
+  readonly jwtSecret: KeyObject
+  readonly tokenAudience: string
+  readonly tokenMaxLifeMs: number
+  readonly adminUser: string
+  /** UTF-8 of the password, as a KeyObject so that no dump shows it. */
+  readonly adminPassword: KeyObject
+  readonly logLevel: 'info' | 'debug' | 'warn' | 'error' | 'silent'
+  readonly logFormat: 'auto' | 'json' | 'text'
+  readonly nodeEvictAfterMs: number
+  /** All limits of the protocol, with what was set of them. */
+  readonly limits: Limits
+}
+
+type SettingsTable = { readonly [field in Exclude<keyof Config, 'limits'>]: Setting<Config[field]> }
+
+const KiB = 1024
+const MiB = 1024 * KiB
+const GiB = 1024 * MiB
+const second = 1_000
+const minute = 60 * second
+const hour = 60 * minute
+const day = 24 * hour
+
+const hostForm = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$/
+const host = (name: string, fallback: string, meaning: string) =>
+  text(name, 'host name or IP address', fallback, meaning, hostForm, 'a host name or an IP address')
+
+/** A Unix socket's path is cut by the kernel at 107 bytes and a zero (unix(7), sun_path). */
+const maxSocketPathBytes = 107
+
+export const settings: SettingsTable = {
+  host: host(
+    'HOST',
+    '127.0.0.1',
+    'Where nodes and REST callers are served. Loopback: only this machine. 0.0.0.0 or :: for all; put TLS in front then.',
+  ),
+  port: port('PORT', 4567, 'The one port of links, socket.io and REST.'),
+  adminHost: host('ADMIN_HOST', '127.0.0.1', "Where operators are served, apart from the nodes' port."),
+  adminPort: port('ADMIN_PORT', 4568, "The operators' port."),
+  adminRemote: choice(
+    'ADMIN_REMOTE',
+    ['refuse', 'allow'],
+    'Whether ADMIN_HOST may be more than loopback. The password travels in clear there: allow it behind TLS only.',
+  ),
+  ipcPath: optionalText(
+    'IPC_PATH',
+    `path of at most ${maxSocketPathBytes} bytes; empty: off`,
+    'A Unix socket for nodes on this machine, for instance ./sealway.sock.',
+    (path) =>
+      Buffer.byteLength(path) > maxSocketPathBytes
+        ? new Problem(`is over ${maxSocketPathBytes} bytes, the longest path of a Unix socket`)
+        : undefined,
+  ),
+  databaseUrl: {
+    name: 'DATABASE_URL',
+    unit: 'sqlite:<file>, or mysql://<user>:<password>@<host>:<port>/<database>',
+    fallback: 'sqlite:./sealway.sqlite',
+    meaning: 'Where the registry is kept.',
+    secret: false,
+    read: readLocation,
+  },
+  jwtSecret: secret(
+    'PROTECTED_BASIC_AND_JWT',
+    32,
+    'Shared by the mediator and its nodes, which sign their own tokens with it. Any holder can be any node.',
+  ),
+  tokenAudience: text(
+    'TOKEN_AUDIENCE',
+    'text of 1 to 64 characters',
+    defaultTokenAudience,
+    'What every token must name as its audience; another one for each mediator that shares a secret.',
+    /^[\x21-\x7e]{1,64}$/,
+    '1 to 64 characters without blanks',
+  ),
+  tokenMaxLifeMs: duration('TOKEN_MAX_LIFE', maxTokenLifeMs, 'A token that claims a longer life is refused.', {
+    min: minute,
+    max: 30 * day,
+  }),
+  adminUser: text(
+    'ADMIN_USER',
+    'text of 1 to 64 characters',
+    'admin',
+    "The operators' user name.",
+    /^[A-Za-z0-9._@-]{1,64}$/,
+    '1 to 64 letters, digits or . _ @ -',
+  ),
+  adminPassword: secret('PROTECTED_ADMIN_PASSWORD', 16, "The operators' password."),
+  logLevel: choice('LOG_LEVEL', ['info', 'debug', 'warn', 'error', 'silent'], 'What is logged, to standard error.'),
+  logFormat: choice('LOG_FORMAT', ['auto', 'json', 'text'], 'Lines of JSON or of text; auto: text on a terminal.'),
+  nodeEvictAfterMs: duration('NODE_EVICT_AFTER', 30 * day, 'Nodes that were not seen for so long are forgotten.', {
+    min: minute,
+    max: 3_650 * day,
+  }),
+}
+
+/** The limits that are the mediator's; the others belong to the client library. Why each is what it is: protocol/limits. */
+export const limitSettings: readonly (readonly [keyof Limits, Setting<number>])[] = [
+  [
+    'maxFrameBytes',
+    size('LIMIT_FRAME', limits.maxFrameBytes, 'Longest body of one frame.', {
+      min: 64 * KiB,
+      max: limits.hardMaxFrameBytes,
+    }),
+  ],
+  [
+    'maxFrameBytesBeforeHello',
+    size('LIMIT_FRAME_BEFORE_HELLO', limits.maxFrameBytesBeforeHello, 'The same, before the hello was accepted.', {
+      min: 4 * KiB,
+      max: 64 * KiB,
+    }),
+  ],
+  [
+    'maxRoutesPerLink',
+    count('LIMIT_ROUTES', limits.maxRoutesPerLink, 'Routes that one link may hold open.', { min: 16, max: 1_048_576 }),
+  ],
+  ['outboxBytes', size('LIMIT_OUTBOX', limits.outboxBytes, 'What may wait for one node.', { min: 64 * KiB, max: GiB })],
+  [
+    'outboxFrames',
+    count('LIMIT_OUTBOX_FRAMES', limits.outboxFrames, 'The same, in frames.', { min: 16, max: 1_048_576 }),
+  ],
+  [
+    'routeWindowBytes',
+    size('LIMIT_WINDOW', limits.routeWindowBytes, 'What one sender may have waiting for one target.', {
+      min: 64 * KiB,
+      max: GiB,
+    }),
+  ],
+  [
+    'routeWindowFrames',
+    count('LIMIT_WINDOW_FRAMES', limits.routeWindowFrames, 'The same, in frames.', { min: 4, max: 1_048_576 }),
+  ],
+  [
+    'budgetBytes',
+    size('LIMIT_BUDGET', limits.budgetBytes, 'All that may wait in this mediator together.', {
+      min: MiB,
+      max: 64 * GiB,
+    }),
+  ],
+  [
+    'slowReaderMs',
+    duration('LIMIT_SLOW_READER', limits.slowReaderMs, 'A node that lets a frame wait longer is cut.', {
+      min: 100,
+      max: 10 * minute,
+    }),
+  ],
+  [
+    'helloTimeoutMs',
+    duration('LIMIT_HELLO', limits.helloTimeoutMs, 'From accept to accepted hello.', { min: 100, max: minute }),
+  ],
+  [
+    'pingEveryMs',
+    duration('LIMIT_PING', limits.pingEveryMs, 'How often a silent link is asked for life.', { min: 100, max: hour }),
+  ],
+  [
+    'deadAfterMs',
+    duration('LIMIT_DEAD', limits.deadAfterMs, 'A link silent for so long is dead.', { min: 200, max: 3 * hour }),
+  ],
+  [
+    'maxUnauthenticated',
+    count('LIMIT_UNAUTHENTICATED', limits.maxUnauthenticated, 'Connections without an accepted hello, at once.', {
+      min: 1,
+      max: 65_536,
+    }),
+  ],
+  [
+    'maxUnauthenticatedPerAddress',
+    count('LIMIT_UNAUTHENTICATED_PER_ADDRESS', limits.maxUnauthenticatedPerAddress, 'The same, from one address.', {
+      min: 1,
+      max: 65_536,
+    }),
+  ],
+  [
+    'probeMs',
+    duration('LIMIT_PROBE', limits.probeMs, 'How long the holder of a name is probed when another claims it.', {
+      min: 10,
+      max: minute,
+    }),
+  ],
+  [
+    'drainMs',
+    duration('LIMIT_DRAIN', limits.drainMs, 'From the first signal to the end of the process, at most.', {
+      min: 0,
+      max: 10 * minute,
+    }),
+  ],
+  [
+    'goawaySpreadMs',
+    duration('LIMIT_GOAWAY_SPREAD', limits.goawaySpreadMs, 'Over how long nodes come back after a drain.', {
+      min: 0,
+      max: 5 * minute,
+    }),
+  ],
+]
+
+/** Every setting, in the order in which people read them. */
+export const allSettings: readonly Setting<unknown>[] = [
+  ...Object.values(settings),
+  ...limitSettings.map(([, setting]) => setting),
+]
+
+function readLocation(url: string): string | Problem {
+  try {
+    parseLocation(url)
+    return url
+  } catch (error) {
+    if (error instanceof SealwayError) return new Problem(error.message.replace(/^DATABASE_URL /, ''))
+    throw error
+  }
+}
