@@ -29,10 +29,11 @@ migrate: $(BUILT) ## Bring the configured database up to date
 	@$(SEALWAY) migrate
 
 doc: docker-ready ## Start MySQL with docker compose, on 127.0.0.1:3306
-	$(COMPOSE) up --detach --wait mysql
+	@$(COMPOSE) up --detach mysql
+	@echo "In .env: DATABASE_URL=mysql://sealway:sealway@127.0.0.1:3306/sealway"
 
 doc-stop: docker-ready ## Stop that MySQL; its data stays
-	$(COMPOSE) stop mysql
+	@$(COMPOSE) stop mysql
 
 ## Work on it
 

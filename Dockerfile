@@ -1,0 +1,54 @@
+# syntax=docker/dockerfile:1
+# The last stage is the mediator: the server workspace installed alone, so that no code that opens payloads is in it.
+# `--target node` builds the example services instead.
+
+FROM node:20-slim AS sources
+WORKDIR /app
+COPY package.json package-lock.json .npmrc tsconfig.json tsconfig.base.json ./
+COPY protocol/package.json protocol/
+COPY server/package.json server/
+
+FROM sources AS server-build
+RUN npm ci --workspace server --include-workspace-root --loglevel=error
+COPY protocol protocol
+COPY migrations migrations
+COPY server server
+RUN npx tsc -b server
+
+FROM sources AS node-build
+COPY client-lib/package.json client-lib/
+RUN npm ci --workspace client-lib --include-workspace-root --loglevel=error
+COPY protocol protocol
+COPY client-lib client-lib
+COPY examples examples
+RUN npx tsc -b examples
+
+FROM sources AS node
+ENV NODE_ENV=production
+COPY client-lib/package.json client-lib/
+RUN npm ci --omit=dev --workspace client-lib --include-workspace-root=false --loglevel=error && npm cache clean --force
+COPY --from=node-build /app/protocol/dist protocol/dist
+COPY --from=node-build /app/client-lib/dist client-lib/dist
+COPY --from=node-build /app/examples/dist examples/dist
+# Secrets come in by this volume: a `.env.node` in the working directory.
+RUN install -d -o node -g node -m 0700 /secrets/node
+WORKDIR /secrets/node
+USER node
+CMD ["node", "/app/examples/dist/client.js"]
+
+FROM sources AS mediator
+ENV NODE_ENV=production
+RUN npm ci --omit=dev --workspace server --include-workspace-root=false --loglevel=error && npm cache clean --force
+COPY --from=server-build /app/protocol/dist protocol/dist
+COPY --from=server-build /app/server/dist server/dist
+# `.env` and, where no DATABASE_URL says otherwise, sealway.sqlite are kept in the working directory: a volume.
+RUN install -d -o node -g node -m 0700 /data /secrets/node
+WORKDIR /data
+USER node
+# Inside a container loopback reaches nobody; what is published, and where, is said outside.
+ENV HOST=0.0.0.0 PORT=4567
+EXPOSE 4567
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/healthz`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+STOPSIGNAL SIGTERM
+CMD ["node", "/app/server/dist/main.js", "start"]
