@@ -63,8 +63,10 @@ function invalidAddress(text: unknown): SealwayError {
   })
 }
 
-/** Foreign text in a message: escaped and cut, so that it cannot forge a log line. */
+/** Foreign text in a message: escaped and cut, so that it cannot forge a log line. Never throws, whatever it is given. */
 export const quote = (text: unknown): string => {
-  const shown = typeof text === 'string' ? JSON.stringify(text) : String(JSON.stringify(text) ?? typeof text)
+  const kind = typeof text
+  const shown =
+    kind === 'string' ? JSON.stringify(text) : text !== null && kind === 'object' ? 'an object' : String(text)
   return shown.length > 80 ? `${shown.slice(0, 77)}...` : shown
 }

@@ -111,7 +111,8 @@ export function decodeJson(body: Uint8Array): unknown {
   return parseJson(text)
 }
 
-const poisonKeys = /"(?:__proto__|constructor|prototype|\\u)/
+/** Such a key in clear, or any escape: `"_\u005fproto__"` spells one too. */
+const poisonKeys = /"(?:__proto__|constructor|prototype)"|\\u/
 
 /** JSON.parse that refuses keys which reach an object's prototype. @throws SealwayError `MALFORMED` */
 export function parseJson(text: string): unknown {
@@ -235,13 +236,21 @@ export function decodeAccepted(body: Uint8Array): { frameId: Uint8Array; names: 
   return { frameId: body.subarray(0, frameIdBytes), names }
 }
 
-/** Body of a status: `u8`: 1 the target is connected, 0 it is not. */
-export const encodeStatus = (route: number, online: boolean): Uint8Array =>
-  encodeFrame(FrameType.status, route, Uint8Array.of(online ? 1 : 0))
+/**
+ * Body of a status: `u8 online, u32 incarnation`: whether the target of a node route is connected, and the first
+ * 4 bytes of its instance (0 where it is not). A hint: a wrong one makes the receiver refuse, and nothing else.
+ */
+export function encodeStatus(route: number, online: boolean, incarnation: number): Uint8Array {
+  const body = new Uint8Array(5)
+  body[0] = online ? 1 : 0
+  writeU32(body, 1, incarnation)
+  return encodeFrame(FrameType.status, route, body)
+}
 
-export function decodeStatus(body: Uint8Array): { online: boolean } {
-  exactly(1, body)
-  return { online: body[0] === 1 }
+export function decodeStatus(body: Uint8Array): { online: boolean; incarnation: number } {
+  exactly(5, body)
+  if (body[0]! > 1) throw new SealwayError('MALFORMED', { message: `a status is 0 or 1, not ${body[0]}` })
+  return { online: body[0] === 1, incarnation: readU32(body, 1) }
 }
 
 function exactly(length: number, body: Uint8Array): void {

@@ -131,6 +131,9 @@ export function parseHello(value: unknown): Hello {
   }
 }
 
+/** The first 4 bytes of an instance, as sealed frames carry it; 1 where they are 0, which means "not known yet". */
+export const incarnationOf = (instance: string): number => Number.parseInt(instance.slice(0, 8), 16) || 1
+
 /** The highest version in common. @throws SealwayError `UNSUPPORTED_VERSION` */
 export function chooseVersion(offered: readonly number[]): number {
   if (offered.includes(protocolVersion)) return protocolVersion

@@ -3,7 +3,10 @@ import { SealwayError } from './errors.js'
 export type TransportName = 'tcp' | 'ipc' | 'ws' | 'http' | 'udp' | 'memory'
 
 export interface ConnectionEvents {
-  /** Bytes in order, cut anywhere. They belong to the listener for the duration of the call only. */
+  /**
+   * Bytes in order, cut anywhere. A mediator's transports hand the chunk over, to keep and to change in place;
+   * a node's may reuse it as soon as the call returns.
+   */
   data(chunk: Uint8Array): void
   /** After a `write` that returned false: everything written is on its way. */
   drain(): void
@@ -94,7 +97,8 @@ class MemoryEnd implements Connection {
     if (this.closed || this.peer.closed || this.peer.finished) return true
     // Copied, as a socket would: the writer may be reusing its buffer by the time this is read.
     for (const part of parts) {
-      this.peer.inbound.push(part.slice())
+      // Not `slice`, which on a Buffer is a view.
+      this.peer.inbound.push(new Uint8Array(part))
       this.peer.inboundBytes += part.length
     }
     this.peer.wake()

@@ -55,7 +55,7 @@ export interface OpenerOptions<T = unknown> {
   /** This node's name. */
   readonly name: string
   readonly groups: readonly string[]
-  /** First 4 bytes of this process's instance ({@link incarnationOf}). */
+  /** First 4 bytes of this process's instance (`incarnationOf` of the protocol). */
   readonly incarnation: number
   /** ms since 1970. */
   readonly clock: () => number
@@ -88,9 +88,6 @@ const gcm = { authTagLength: tagBytes }
 
 const cannotOpen: Refusal = { type: 'refused', code: 'CANNOT_OPEN' }
 const stale: Refusal = { type: 'refused', code: 'STALE_INCARNATION' }
-
-/** The first 4 bytes of an instance (32 hex digits); 1 where they are 0, which means "not known". */
-export const incarnationOf = (instance: string): number => Number.parseInt(instance.slice(0, 8), 16) || 1
 
 /** Opens what arrives at one node, and remembers what it opened. A forgery leaves no trace in it. */
 export class Opener<T = unknown> {
@@ -184,7 +181,7 @@ export class Opener<T = unknown> {
         key: payloadKey!,
         keyringVersion: this.keyring.version,
         flowKey: key,
-        salt: sealed.slice(offset.salt, offset.guard),
+        salt: copyOf(sealed, offset.salt, offset.guard),
         from: route.from,
         to: route.to,
         scope: route.scope,
@@ -229,8 +226,11 @@ function decrypt(key: KeyObject, sealed: Uint8Array): Buffer | undefined {
 const unknownKey = (sealed: Uint8Array): Refusal => ({
   type: 'refused',
   code: 'UNKNOWN_KEY',
-  kid: sealed.slice(offset.kid, offset.salt),
+  kid: copyOf(sealed, offset.kid, offset.salt),
 })
 
 const latin1 = (bytes: Uint8Array, from: number, to: number): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1', from, to)
+
+/** Not `slice`, which on a Buffer is a view of memory that the transport reuses. */
+const copyOf = (bytes: Uint8Array, from: number, to: number): Uint8Array => new Uint8Array(bytes.subarray(from, to))

@@ -68,7 +68,7 @@ export function decodeReceipt(bytes: Uint8Array): Receipt | undefined {
   const ackUpTo = readU64(bytes, 9)
   if (ackUpTo === undefined) return undefined
   const acknowledged: Acknowledged = {
-    flow: bytes.slice(1, 9),
+    flow: new Uint8Array(bytes.subarray(1, 9)),
     ackUpTo,
     bitmapLow: readU32(bytes, 21),
     bitmapHigh: readU32(bytes, 17),
@@ -82,7 +82,7 @@ export function decodeReceipt(bytes: Uint8Array): Receipt | undefined {
       return code && { ...acknowledged, status: ReceiptStatus.refused, code }
     }
     case ReceiptStatus.unknownKey:
-      return { ...acknowledged, status: ReceiptStatus.unknownKey, kid: bytes.slice(fixedBytes) }
+      return { ...acknowledged, status: ReceiptStatus.unknownKey, kid: new Uint8Array(bytes.subarray(fixedBytes)) }
     case ReceiptStatus.incarnation:
       return { ...acknowledged, status: ReceiptStatus.incarnation, incarnation: readU32(bytes, fixedBytes) }
   }
