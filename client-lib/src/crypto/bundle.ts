@@ -109,6 +109,13 @@ export class BundleWriter {
     return true
   }
 
+  /** Takes out a record that nobody waits for any more: the bytes from `start` (its `len`) to `end`. */
+  cut(start: number, end: number): void {
+    this.buffer.copy(this.buffer, start, end, this.filled)
+    this.filled -= end - start
+    this.count -= 1
+  }
+
   /**
    * Pads with zeros to `bytes`, to hide the size; the frame then carries the flag `padded`. Nothing can follow.
    * @returns false where that is less than 4 bytes more, or over the capacity
