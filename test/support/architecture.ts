@@ -30,7 +30,7 @@ export const layers = {
   ],
   'client-lib': [
     ...['transport', 'session', 'crypto', 'messaging', 'http'],
-    ...['environment.ts', 'node.ts', 'index.ts', 'cli.ts'],
+    ...['options.ts', 'peers.ts', 'node.ts', 'index.ts', 'cli.ts'],
   ],
 }
 
@@ -223,7 +223,7 @@ export const rules: readonly Rule[] = [
           source.globals.has('process') ||
           source.imports.some(({ specifier = '' }) => /^(node:)?process$/.test(specifier)) ||
           (source.globals.has('globalThis') && source.words.has('process'))
-        return touches && !entries.has(source.path) && source.path !== 'client-lib/src/environment.ts'
+        return touches && !entries.has(source.path) && source.path !== 'client-lib/src/options.ts'
           ? [`${source.path} touches process`]
           : []
       }),
