@@ -40,6 +40,7 @@ export interface AdmittedChange {
 
 /** @throws SealwayError `MALFORMED` or `INVALID_NAME`, naming the field */
 export function admitClaim(claim: Claim): AdmittedClaim {
+  record(claim, 'a claim')
   return {
     name: claim.name === undefined ? undefined : parseName(claim.name),
     groups: parseGroups(claim.groups),
@@ -55,7 +56,7 @@ export function admitClaim(claim: Claim): AdmittedClaim {
 
 /** @throws SealwayError `MALFORMED` or `INVALID_NAME`, naming the field */
 export function admitChange(change: NodeChange): AdmittedChange {
-  if (typeof change !== 'object' || change === null) throw malformed('a change must be an object')
+  record(change, 'a change')
   return {
     groups: change.groups === undefined ? undefined : parseGroups(change.groups),
     endpoints: change.endpoints === undefined ? undefined : admitEndpoints(change.endpoints),
@@ -76,6 +77,11 @@ export function text(value: unknown, what: string, maxLength: number): string {
   // Control characters forge log lines, and libsql cuts at a NUL; half a surrogate pair is no UTF-8.
   if (/[\p{Cc}\p{Cs}]/u.test(value)) throw malformed(`${what} ${quote(value)} holds control characters`)
   return value
+}
+
+/** @throws SealwayError `MALFORMED` where it is no object with fields */
+export function record(value: unknown, what: string): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw malformed(`${what} must be an object`)
 }
 
 /** @throws SealwayError `MALFORMED` where it is not an integer from 0 on */

@@ -1,7 +1,7 @@
-import { SealwayError } from '@sealway/protocol'
+import { parseJson, SealwayError } from '@sealway/protocol'
 import type { Knex } from 'knex'
 import type { Database } from '../store/database.js'
-import { malformed, pageSize, text, whole } from './admit.js'
+import { malformed, pageSize, record, text, whole } from './admit.js'
 import type { AuditEntry } from './registry.js'
 import { chunks, storedJson } from './rows.js'
 
@@ -37,7 +37,7 @@ export async function readAudit(
   db: Database,
   options: { readonly before?: number; readonly limit?: number },
 ): Promise<AuditEntry[]> {
-  if (typeof options !== 'object' || options === null) throw malformed('options must be an object')
+  record(options, 'options')
   const before = options.before === undefined ? undefined : whole(options.before, 'before')
   const limit = pageSize(options.limit, 100)
   const rows = await db.query<AuditRow[]>((knex) => {
@@ -49,7 +49,7 @@ export async function readAudit(
 }
 
 function admitEntry(entry: AuditInput) {
-  if (typeof entry !== 'object' || entry === null) throw malformed('an audit entry must be an object')
+  record(entry, 'an audit entry')
   return {
     actor: text(entry.actor, 'actor', 128),
     action: text(entry.action, 'action', 64),
@@ -72,5 +72,7 @@ function detailJson(detail: unknown): string {
   if (json === undefined) throw malformed(`detail must be JSON, not ${typeof detail}`)
   if (json.length > maxDetail)
     throw malformed(`detail has ${json.length} characters as JSON; at most ${maxDetail} are kept`)
+  // Keys such as __proto__ are refused here as everywhere (row W4).
+  parseJson(json)
   return json
 }

@@ -144,7 +144,8 @@ async function readStanding(
   standing: Map<string, Standing>,
 ): Promise<void> {
   for (const part of chunks(names)) {
-    const rows: Standing[] = await trx('nodes').whereIn('name', part).select('id', 'name', 'epoch')
+    // Locked where the database locks rows: what is compared and swapped below then stays as it was read.
+    const rows: Standing[] = await trx('nodes').whereIn('name', part).forUpdate().select('id', 'name', 'epoch')
     for (const row of rows) standing.set(row.name, row)
   }
 }

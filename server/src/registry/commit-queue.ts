@@ -113,9 +113,7 @@ export class CommitQueue<Entry, Result> {
     for (const [i, item] of batch.entries()) {
       const outcome = settled[i]!
       if (outcome === 'again') {
-        item.tries += 1
-        if (item.tries < maxTries) again.push(item)
-        else settle(item, () => item.reject(lostError()))
+        again.push(item)
       } else if ('failed' in outcome) {
         settle(item, () => item.reject(outcome.failed))
       } else if (item.settled) {
@@ -124,7 +122,7 @@ export class CommitQueue<Entry, Result> {
         settle(item, () => item.resolve(outcome.done))
       }
     }
-    this.putBack(again)
+    this.tryAgain(again)
   }
 
   private async batchFailed(batch: readonly Waiting<Entry, Result>[], error: unknown): Promise<void> {
@@ -135,12 +133,25 @@ export class CommitQueue<Entry, Result> {
       if (this.waiting.length > 0) await new Promise((resolve) => setTimeout(resolve, retryMs))
       return
     }
+    if (code === 'CONFLICT' && outcome === 'not-delivered') {
+      // The database chose this transaction, time and again, to give way to another.
+      this.tryAgain(batch)
+      return
+    }
     if (code === 'INTERNAL' && batch.length > 1) {
       // One entry may have caused it: the others must not fail with it.
       for (const item of batch) await this.runBatch([item])
       return
     }
     for (const item of batch) settle(item, () => item.reject(error))
+  }
+
+  private tryAgain(items: readonly Waiting<Entry, Result>[]): void {
+    for (const item of items) {
+      item.tries += 1
+      if (item.tries >= maxTries) settle(item, () => item.reject(lostError()))
+    }
+    this.putBack(items)
   }
 
   private putBack(items: readonly Waiting<Entry, Result>[]): void {

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import type { Database } from '../store/database.js'
-import { malformed, pageSize, soughtName, whole } from './admit.js'
+import { malformed, pageSize, record, soughtName, whole } from './admit.js'
 import type { GroupRecord, NodeRecord } from './registry.js'
 import { attachedTo, type NodeRow, nodeRecord } from './rows.js'
 
@@ -32,17 +32,17 @@ export async function nodeByName(knex: Knex, db: Database, name: unknown): Promi
   const sought = soughtName(name)
   if (sought === undefined) return undefined
   const rows: NodeRow[] = await knex('nodes').where('nodes.name', sought).select(nodeColumns)
-  return (await records(knex, db, rows))[0]
+  return (await withAttached(knex, db, rows))[0]
 }
 
 export async function nodeById(knex: Knex, db: Database, id: unknown): Promise<NodeRecord | undefined> {
   const rows: NodeRow[] = await knex('nodes').where('nodes.id', whole(id, 'id')).select(nodeColumns)
-  return (await records(knex, db, rows))[0]
+  return (await withAttached(knex, db, rows))[0]
 }
 
 /** One page, ordered by name, byte by byte. @throws SealwayError `MALFORMED` or `INVALID_NAME`, naming the field */
 export async function listNodes(knex: Knex, db: Database, filter: NodeFilter): Promise<NodeRecord[]> {
-  if (typeof filter !== 'object' || filter === null) throw malformed('filter must be an object')
+  record(filter, 'filter')
   const query = knex('nodes').orderBy('nodes.name').limit(pageSize(filter.limit, 1_000))
   if (filter.group !== undefined) {
     const group = soughtName(filter.group)
@@ -62,7 +62,7 @@ export async function listNodes(knex: Knex, db: Database, filter: NodeFilter): P
     query.where('nodes.name', '>', after)
   }
   const rows: NodeRow[] = await query.select(nodeColumns)
-  return records(knex, db, rows)
+  return withAttached(knex, db, rows)
 }
 
 export async function listGroups(knex: Knex): Promise<GroupRecord[]> {
@@ -92,7 +92,7 @@ export async function groupExists(knex: Knex, name: unknown): Promise<boolean> {
   return (await knex('node_groups').where({ name: sought }).first('id')) !== undefined
 }
 
-async function records(knex: Knex, db: Database, rows: readonly NodeRow[]): Promise<NodeRecord[]> {
+async function withAttached(knex: Knex, db: Database, rows: readonly NodeRow[]): Promise<NodeRecord[]> {
   const attached = await attachedTo(
     knex,
     rows.map((row) => row.id),

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import type { Database } from '../store/database.js'
-import { malformed, soughtName, whole } from './admit.js'
+import { record, soughtName, whole } from './admit.js'
 import { writeAudit } from './audit-trail.js'
 import { chunks } from './rows.js'
 
@@ -11,7 +11,7 @@ export interface Held {
 }
 
 export const admitHeld = (held: Held): Held | undefined => {
-  if (typeof held !== 'object' || held === null) throw malformed('a name and its epoch were expected')
+  record(held, 'a name and its epoch')
   const name = soughtName(held.name)
   const epoch = whole(held.epoch, 'epoch')
   return name === undefined ? undefined : { name, epoch }

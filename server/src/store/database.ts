@@ -3,7 +3,7 @@ import knexPackage, { type Knex } from 'knex'
 import type { Log } from '../observe/log.js'
 import { LibsqlClient, prepareSqlite, type SqliteConnection } from './libsql-dialect.js'
 import { type Location, parseLocation } from './location.js'
-import { MysqlClient, type MysqlConnection, prepareMysql } from './mysql-dialect.js'
+import { type MysqlConnection, mysqlClient, prepareMysql } from './mysql-dialect.js'
 import { openError } from './open-error.js'
 import { isTransient, storageError } from './storage-error.js'
 
@@ -19,7 +19,7 @@ export interface Database {
   /** Runs statements that stand alone. @throws SealwayError */
   query<T>(work: (knex: Knex) => Promise<T>): Promise<T>
   /**
-   * Runs statements together or not at all; again, up to five times, where the database chose this one to give way.
+   * Runs statements together or not at all; again, up to ten times, where the database chose this one to give way.
    * An error's `outcome` is `not-delivered` unless the commit itself failed.
    * @throws SealwayError
    */
@@ -27,10 +27,19 @@ export interface Database {
   close(): Promise<void>
 }
 
-/** Waits for a connection of the pool, and for a new one to be made, ms. */
-const connectTimeoutMs = 5_000
+/** The longest waits, ms. */
+export interface DatabaseWaits {
+  /** For a connection: of the pool, and for a new one to be made. */
+  readonly connectMs: number
+  /** For the answer to one statement. */
+  readonly queryMs: number
+}
+
+/** New registrations wait 5 s, then they are refused (SEMANTICS.md). */
+const defaultWaits: DatabaseWaits = { connectMs: 5_000, queryMs: 5_000 }
+
 const maxConnections = 10
-const maxAttempts = 5
+const maxAttempts = 10
 
 // A CommonJS package, of which Node sees the default export only; it carries itself under this name.
 const createKnex = knexPackage.knex
@@ -44,11 +53,11 @@ const clocks = {
  * @param url `sqlite:./sealway.sqlite`, `sqlite::memory:` or `mysql://user:password@host:port/database`
  * @throws SealwayError `CONFIG_INVALID` or `DATABASE_UNREACHABLE`, saying what to do; never the password
  */
-export async function openDatabase(url: string, log: Log): Promise<Database> {
+export async function openDatabase(url: string, log: Log, waits: DatabaseWaits = defaultWaits): Promise<Database> {
   const location = parseLocation(url)
   const knex = createKnex({
-    ...(location.type === 'sqlite' ? sqliteConfig(location) : mysqlConfig(location)),
-    acquireConnectionTimeout: connectTimeoutMs,
+    ...(location.type === 'sqlite' ? sqliteConfig(location) : mysqlConfig(location, waits)),
+    acquireConnectionTimeout: waits.connectMs,
     // Values of a statement that failed stay out of the error's text, and so out of the log.
     compileSqlOnError: false,
     log: knexLog(log, location.shown),
@@ -133,9 +142,9 @@ function sqliteConfig(location: Location & { type: 'sqlite' }): Knex.Config {
   }
 }
 
-function mysqlConfig(location: Location & { type: 'mysql' }): Knex.Config {
+function mysqlConfig(location: Location & { type: 'mysql' }, waits: DatabaseWaits): Knex.Config {
   return {
-    client: MysqlClient as typeof Knex.Client,
+    client: mysqlClient(waits.queryMs),
     connection: {
       host: location.host,
       port: location.port,
@@ -143,7 +152,7 @@ function mysqlConfig(location: Location & { type: 'mysql' }): Knex.Config {
       password: location.password,
       database: location.database,
       charset: 'utf8mb4',
-      connectTimeout: connectTimeoutMs,
+      connectTimeout: waits.connectMs,
       multipleStatements: false,
       // BIGINT as a number: ms since 1970 stay far below 2^53.
       supportBigNumbers: true,
@@ -153,11 +162,11 @@ function mysqlConfig(location: Location & { type: 'mysql' }): Knex.Config {
     pool: {
       min: 0,
       max: maxConnections,
-      createTimeoutMillis: connectTimeoutMs,
-      destroyTimeoutMillis: connectTimeoutMs,
+      createTimeoutMillis: waits.connectMs,
+      destroyTimeoutMillis: waits.connectMs,
       idleTimeoutMillis: 30_000,
       afterCreate(connection: MysqlConnection, done: (error: unknown, connection: unknown) => void) {
-        prepareMysql(connection).then(
+        prepareMysql(connection, waits.queryMs).then(
           () => done(null, connection),
           (error: unknown) => done(error, connection),
         )

@@ -13,6 +13,5 @@ declare module 'knex/lib/dialects/mysql2/index.js' {
   import type { Knex } from 'knex'
   export default class Mysql2Client extends Knex.Client {
     _query(connection: unknown, query: unknown): Promise<unknown>
-    destroyRawConnection(connection: unknown): Promise<unknown>
   }
 }

@@ -5,6 +5,8 @@ import Libsql from 'libsql'
 /** What is used of a libsql connection. Every call is synchronous: it holds up the event loop until it is done. */
 export interface SqliteConnection {
   readonly inTransaction: boolean
+  /** Set: the pool closes it instead of handing it out again. */
+  __knex__disposed?: unknown
   exec(sql: string): void
   prepare(sql: string): {
     readonly reader: boolean
@@ -24,7 +26,7 @@ interface Query {
  * How long a statement waits inside SQLite for another process' lock, ms. Short, because nothing else runs meanwhile;
  * the rest of the wait is spent outside, where links go on.
  */
-const busyTimeoutMs = 20
+const busyTimeoutMs = 5
 /** How long it waits all in all before `SQLITE_BUSY` is reported, ms. */
 const lockWaitMs = 5_000
 
@@ -40,24 +42,32 @@ export class LibsqlClient extends BetterSqlite3Client {
   override async _query(rawConnection: unknown, rawQuery: unknown): Promise<unknown> {
     const connection = rawConnection as SqliteConnection
     const query = rawQuery as Query
-    const bindings = bindable(query.bindings ?? [])
-    const sql = statementFor(query.sql, connection)
-    const run = () => {
-      const statement = connection.prepare(sql)
-      if (statement.reader) {
-        query.response = statement.all(bindings)
-      } else {
-        const result = statement.run(bindings)
-        query.response = result
-        query.context = { lastID: result.lastInsertRowid, changes: result.changes }
-      }
+    switch (query.sql) {
+      case 'BEGIN;':
+        await begin(connection)
+        return query
+      case 'COMMIT;':
+        commit(connection)
+        return query
+      case 'ROLLBACK':
+        rollback(connection)
+        return query
     }
+    const bindings = bindable(query.bindings ?? [])
+    const statement = connection.prepare(query.sql)
+    if (statement.reader) {
+      query.response = read(connection, () => statement.all(bindings))
+      return query
+    }
+    const alone = !connection.inTransaction
+    if (alone) await begin(connection)
     try {
-      await withLock(connection, run)
+      const result = statement.run(bindings)
+      query.response = result
+      query.context = { lastID: result.lastInsertRowid, changes: result.changes }
+      if (alone) commit(connection)
     } catch (error) {
-      // A commit that failed leaves the transaction open (sqlite.org/lang_transaction.html), and knex
-      // would hand this connection to the next caller as it is.
-      if (sql === 'COMMIT;' && connection.inTransaction) connection.exec('ROLLBACK')
+      if (alone) rollback(connection)
       throw error
     }
     return query
@@ -74,27 +84,50 @@ export function prepareSqlite(connection: SqliteConnection): void {
   connection.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`)
 }
 
-function statementFor(sql: string, connection: SqliteConnection): string {
-  // A transaction that begins by reading cannot always go on to write (SQLITE_BUSY_SNAPSHOT); each of ours writes.
-  if (sql === 'BEGIN;') return 'BEGIN IMMEDIATE;'
-  // SQLite rolls back by itself when the disk is full; a second rollback would hide the reason.
-  if (sql === 'ROLLBACK' && !connection.inTransaction) return 'SELECT 1'
-  return sql
-}
-
-async function withLock(connection: SqliteConnection, run: () => void): Promise<void> {
+/**
+ * Takes the lock for writing at once: a transaction that begins by reading cannot always go on to write
+ * (SQLITE_BUSY_SNAPSHOT), and each of ours writes. Once it has the lock, none of its statements is ever busy.
+ * By `exec`, since a prepared statement that was busy stays in progress in libsql, and no later commit would succeed.
+ */
+async function begin(connection: SqliteConnection): Promise<void> {
   const giveUpAt = performance.now() + lockWaitMs
   for (;;) {
     try {
-      run()
+      connection.exec('BEGIN IMMEDIATE')
       return
     } catch (error) {
-      const busy = (error as { code?: unknown }).code === 'SQLITE_BUSY'
-      if (!busy || connection.inTransaction || performance.now() > giveUpAt) throw error
+      if (!isBusy(error) || performance.now() > giveUpAt) throw error
     }
     await new Promise((resolve) => setTimeout(resolve, 1 + Math.random() * 10))
   }
 }
+
+function commit(connection: SqliteConnection): void {
+  try {
+    connection.exec('COMMIT')
+  } catch (error) {
+    // It leaves the transaction open, and knex would hand this connection to the next caller as it is.
+    rollback(connection)
+    throw error
+  }
+}
+
+function rollback(connection: SqliteConnection): void {
+  // Where the disk is full SQLite has rolled back by itself; an error here would hide that reason.
+  if (connection.inTransaction) connection.exec('ROLLBACK')
+}
+
+function read<T>(connection: SqliteConnection, run: () => T): T {
+  try {
+    return run()
+  } catch (error) {
+    // Still in progress (see `begin`), and so of no more use.
+    if (isBusy(error)) connection.__knex__disposed = error
+    throw error
+  }
+}
+
+const isBusy = (error: unknown): boolean => String((error as { code?: unknown }).code).startsWith('SQLITE_BUSY')
 
 /** libsql ends the process when it is handed a boolean, and cuts a text at its first NUL. */
 function bindable(bindings: readonly unknown[]): unknown[] {

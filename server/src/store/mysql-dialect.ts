@@ -1,4 +1,5 @@
 /// <reference path="./knex-dialects.d.ts" />
+import type { Knex } from 'knex'
 import Mysql2Client from 'knex/lib/dialects/mysql2/index.js'
 
 /** What is used of a mysql2 connection. */
@@ -8,34 +9,54 @@ export interface MysqlConnection {
   __knex__disposed?: unknown
 }
 
-/** No statement of the registry takes longer, ms; changes of the schema may. */
-const queryTimeoutMs = 5_000
+/** Changes of the schema may take longer than any statement of the registry, ms. */
 const schemaTimeoutMs = 120_000
+
+/** For a connection to be closed in order, ms; then it is cut. */
+const goodbyeMs = 500
 
 /** Said of a connection that did not answer in time. */
 export const queryTimeoutCode = 'SEALWAY_QUERY_TIMEOUT'
 
 /** knex's mysql2 dialect with a limit on every statement, BEGIN and COMMIT included. */
-export class MysqlClient extends Mysql2Client {
-  override _query(rawConnection: unknown, query: unknown): Promise<unknown> {
-    const connection = rawConnection as MysqlConnection
-    const sql = typeof query === 'string' ? query : ((query as { sql?: unknown }).sql ?? '')
-    const limitMs = /^(?:create|alter|drop)\s/i.test(String(sql)) ? schemaTimeoutMs : queryTimeoutMs
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        const error = Object.assign(new Error(`no answer within ${limitMs / 1_000} s`), { code: queryTimeoutCode })
-        // What it may still answer belongs to nobody: the connection goes, and with it what it had begun.
-        connection.__knex__disposed = error
-        connection.destroy()
-        reject(error)
-      }, limitMs)
-      super
-        ._query(connection, query)
-        .then(resolve, reject)
-        .finally(() => clearTimeout(timer))
-    })
+export const mysqlClient = (queryTimeoutMs: number): typeof Knex.Client =>
+  class MysqlClient extends Mysql2Client {
+    override async _query(rawConnection: unknown, query: unknown): Promise<unknown> {
+      const connection = rawConnection as MysqlConnection
+      const sql = typeof query === 'string' ? query : (query as { sql: string }).sql
+      const limitMs = /^(?:create|alter|drop)\s/i.test(sql) ? schemaTimeoutMs : queryTimeoutMs
+      let timer: NodeJS.Timeout | undefined
+      const tooLate = new Promise<never>((_, reject) => {
+        timer = setTimeout(() => {
+          const error = noAnswer(limitMs)
+          // What it may still answer belongs to nobody: the connection goes, and with it what it had begun.
+          connection.__knex__disposed = error
+          connection.destroy()
+          reject(error)
+        }, limitMs)
+      })
+      try {
+        return await Promise.race([super._query(connection, query), tooLate])
+      } finally {
+        clearTimeout(timer)
+      }
+    }
+
+    /** Says goodbye, and does not wait for the answer: a server that hangs must not keep this process from ending. */
+    override async destroyRawConnection(rawConnection: unknown): Promise<void> {
+      const connection = rawConnection as MysqlConnection
+      let timer: NodeJS.Timeout | undefined
+      const tooLate = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, goodbyeMs)
+      })
+      await Promise.race([super.destroyRawConnection(connection), tooLate])
+      clearTimeout(timer)
+      connection.destroy()
+    }
   }
-}
+
+const noAnswer = (limitMs: number) =>
+  Object.assign(new Error(`no answer within ${limitMs / 1_000} s`), { code: queryTimeoutCode })
 
 /** What a session begins with. */
 const sessionStatements = [
@@ -50,11 +71,11 @@ const sessionStatements = [
 ]
 
 /** @throws the driver's error, or one of code {@link queryTimeoutCode} */
-export function prepareMysql(connection: MysqlConnection): Promise<void> {
+export function prepareMysql(connection: MysqlConnection, queryTimeoutMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       connection.destroy()
-      reject(Object.assign(new Error('no answer within 5 s'), { code: queryTimeoutCode }))
+      reject(noAnswer(queryTimeoutMs))
     }, queryTimeoutMs)
     const next = (i: number) => {
       const statement = sessionStatements[i]

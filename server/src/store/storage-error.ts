@@ -27,9 +27,14 @@ const unavailable = new RegExp(
     `HOST_(?:IS_BLOCKED|NOT_PRIVILEGED)|TABLEACCESS_DENIED|USER_LIMIT|SECURE_TRANSPORT)|${queryTimeoutCode})`,
 )
 
-/** Deadlocks and the like: the whole transaction may simply be run again. */
+/**
+ * Deadlocks, and rows that appeared or went between a look and a write: the transaction may simply be run again,
+ * and sees them then.
+ */
 export const isTransient = (cause: unknown): boolean =>
-  ['ER_LOCK_DEADLOCK', 'ER_LOCK_WAIT_TIMEOUT', 'ER_CHECKREAD', 'ER_NO_REFERENCED_ROW_2'].includes(codeOf(cause))
+  ['ER_LOCK_DEADLOCK', 'ER_LOCK_WAIT_TIMEOUT', 'ER_CHECKREAD', 'ER_NO_REFERENCED_ROW_2', 'ER_DUP_ENTRY'].includes(
+    codeOf(cause),
+  )
 
 /**
  * Any error of a statement as one of ours: `STORAGE_UNAVAILABLE`, `STORAGE_FULL`, `CONFLICT`, `MIGRATION_PENDING`,
