@@ -1,0 +1,238 @@
+import { createServer, type RequestListener, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { type Connection, SealwayError } from '@sealway/protocol'
+import type { Server as SocketIoServer } from 'socket.io'
+import type { Authenticator } from './auth/authenticator.js'
+import { operatorKey } from './auth/keys.js'
+import { scopePolicy } from './auth/policy.js'
+import { createRevocations } from './auth/revocations.js'
+import { createSharedAuthenticator } from './auth/shared.js'
+import { mintToken } from './auth/token.js'
+import type { Config } from './config.js'
+import { createAdminApp, type ShownSetting } from './gateway/admin-app.js'
+import type { GatewayDeps } from './gateway/deps.js'
+import { createPublicApp } from './gateway/public-app.js'
+import { type Log, silentLog } from './observe/log.js'
+import { createRegistry } from './registry/create-registry.js'
+import type { Registry } from './registry/registry.js'
+import { createUpkeep } from './registry/upkeep.js'
+import { Relay } from './routing/relay.js'
+import { openDatabase } from './store/database.js'
+import { requireMigrated } from './store/migrate.js'
+import { listenOnPath } from './transport/ipc.js'
+import { acceptUpgrades } from './transport/upgrade.js'
+import { acceptWebSockets, wsPath } from './transport/ws.js'
+
+export { parseConfig } from './config.js'
+export type { Config, Registry }
+
+/** What may be handed in; everything else is made from the settings. */
+export interface MediatorParts {
+  readonly registry?: Registry
+  readonly authenticator?: Authenticator
+  readonly log?: Log
+  /** ms since 1970. */
+  readonly clock?: () => number
+  readonly random?: () => number
+  readonly version?: string
+  /** What operators are shown of the settings; secrets masked. */
+  readonly settings?: () => readonly ShownSetting[]
+  readonly warnings?: () => readonly string[]
+}
+
+export interface Mediator {
+  /** Opens the ports. @throws SealwayError `PORT_IN_USE`, `CONFIG_INVALID` */
+  listen(): Promise<{ readonly url: string; readonly adminUrl: string; readonly ipcPath: string | undefined }>
+  /** Takes no new links, lets the nodes finish and leave, and closes: at most the configured time. */
+  drain(): Promise<void>
+  /** Closes now. */
+  close(): Promise<void>
+  readonly relay: Relay
+  readonly registry: Registry
+}
+
+const tickMs = 250
+/** Node's own limits are 60 s and 300 s, checked every 30 s: a slow stranger would hold his place for long. */
+const httpTimeouts = { headersTimeout: 4_500, requestTimeout: 15_000, connectionsCheckingInterval: 500 }
+
+/**
+ * Puts the mediator together. It composes and decides nothing.
+ * @throws SealwayError `DATABASE_UNREACHABLE`, `MIGRATION_PENDING`, `CONFIG_INVALID`
+ */
+export async function createMediator(config: Config, parts: MediatorParts = {}): Promise<Mediator> {
+  const log = parts.log ?? silentLog
+  const clock = parts.clock ?? Date.now
+  const version = parts.version ?? '0.1.0'
+  const { limits } = config
+  const registry = parts.registry ?? (await openRegistry(config, log))
+  const startedAt = clock()
+
+  const revocations = createRevocations({ registry, log, onRevoked: (id) => relay.disconnectToken(id) })
+  const adminKey = operatorKey(config.jwtSecret, config.adminPassword)
+  const authenticator =
+    parts.authenticator ??
+    createSharedAuthenticator({
+      secret: config.jwtSecret,
+      operatorKey: adminKey,
+      audience: config.tokenAudience,
+      maxLifeMs: config.tokenMaxLifeMs,
+      clock,
+      isRevoked: (id) => revocations.isRevoked(id),
+      log,
+    })
+  const relay: Relay = new Relay({
+    registry,
+    authenticator,
+    policy: scopePolicy,
+    limits,
+    log,
+    version,
+    clock,
+    random: parts.random ?? Math.random,
+    defer: setImmediate,
+  })
+  const upkeep = createUpkeep({ registry, log, live: () => relay.live(), evictAfterMs: config.nodeEvictAfterMs })
+
+  let listening = false
+  const deps: GatewayDeps = {
+    registry,
+    authenticator,
+    tokens: {
+      mint: (request) =>
+        mintToken({ ...request, by: 'operator', secret: adminKey, audience: config.tokenAudience, clock }),
+      maxLifeMs: config.tokenMaxLifeMs,
+      revoke: (id, expiresAt, actor) => revocations.revoke(id, expiresAt, actor),
+    },
+    disconnect: (name) => void relay.disconnect(name, 'REMOVED', `${name} was removed by an operator`),
+    status: () => ({ listening, draining: relay.draining, startedAt, links: relay.links() }),
+    clock,
+    log,
+    version,
+  }
+  const accept = (connection: Connection): void => relay.accept(connection)
+  const publicApp: RequestListener = createPublicApp(deps)
+  const servers: Server[] = []
+  const sockets: SocketIoServer[] = []
+  let ticker: NodeJS.Timeout | undefined
+
+  const makeServer = (app: RequestListener): Server => {
+    const server = createServer({ ...httpTimeouts, keepAliveTimeout: 5_000 }, app)
+    servers.push(server)
+    return server
+  }
+
+  const closeServers = async (): Promise<void> => {
+    listening = false
+    clearInterval(ticker)
+    upkeep.stop()
+    revocations.stop()
+    for (const io of sockets) io.engine.close()
+    await Promise.all(servers.map(closeServer))
+    await relay.settled()
+    await registry.close()
+  }
+
+  return {
+    relay,
+    registry,
+
+    async listen() {
+      const server = makeServer(publicApp)
+      sockets.push(acceptWebSockets(server, accept))
+      acceptUpgrades(server, { transport: 'tcp', leaveAlone: [wsPath] }, accept)
+      const admin = makeServer(
+        createAdminApp({
+          ...deps,
+          user: config.adminUser,
+          password: config.adminPassword,
+          settings: parts.settings ?? (() => []),
+          warnings: parts.warnings ?? (() => []),
+        }),
+      )
+      try {
+        await registry.releaseAll()
+        await revocations.start()
+        const port = await listenOnPort(server, config.host, config.port, 'PORT')
+        const adminPort = await listenOnPort(admin, config.adminHost, config.adminPort, 'ADMIN_PORT')
+        if (config.ipcPath) {
+          const ipc = makeServer(publicApp)
+          acceptUpgrades(ipc, { transport: 'ipc', leaveAlone: [] }, accept)
+          await listenOnPath(ipc, config.ipcPath)
+        }
+        upkeep.start()
+        ticker = setInterval(() => relay.tick(), tickMs)
+        listening = true
+        return {
+          url: `http://${hostInUrl(config.host)}:${port}`,
+          adminUrl: `http://${hostInUrl(config.adminHost)}:${adminPort}`,
+          ipcPath: config.ipcPath,
+        }
+      } catch (error) {
+        await closeServers()
+        throw error
+      }
+    },
+
+    async drain() {
+      await relay.drain(AbortSignal.timeout(limits.drainMs))
+      await closeServers()
+    },
+
+    async close() {
+      relay.closeAll('DRAINING', 'this mediator was stopped')
+      await closeServers()
+    },
+  }
+}
+
+async function openRegistry(config: Config, log: Log): Promise<Registry> {
+  const database = await openDatabase(config.databaseUrl, log)
+  try {
+    await requireMigrated(database)
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+  return createRegistry(database)
+}
+
+function listenOnPort(server: Server, host: string, port: number, setting: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, host, port, setting)))
+    server.listen(port, host, () => resolve((server.address() as AddressInfo).port))
+  })
+}
+
+function listenError(error: NodeJS.ErrnoException, host: string, port: number, setting: string): Error {
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return new SealwayError('PORT_IN_USE', {
+        message: `another process listens on ${host}:${port}; stop it, or set ${setting} to another port`,
+        cause: error,
+      })
+    case 'EACCES':
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new SealwayError('CONFIG_INVALID', {
+        message: `cannot listen on ${host}:${port} (${error.code}); check ${setting} and its host`,
+        cause: error,
+      })
+    default:
+      return error
+  }
+}
+
+/** Ends idle connections at once, and those in the middle of a request after a moment. */
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    if (!server.listening) return resolve()
+    server.close(() => resolve())
+    server.closeIdleConnections()
+    setTimeout(() => server.closeAllConnections(), 500).unref()
+  })
+}
+
+const hostInUrl = (host: string): string => {
+  if (host === '0.0.0.0' || host === '::') return 'localhost'
+  return host.includes(':') ? `[${host}]` : host
+}

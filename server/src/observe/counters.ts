@@ -1,0 +1,29 @@
+import type { Code } from '@sealway/protocol'
+
+export interface Count {
+  frames: number
+  bytes: number
+}
+
+/** What became of frames, by outcome. Bounded by the code table, so it can be a metric's label. */
+export class Counters {
+  private readonly byOutcome = new Map<Code | 'DELIVERED' | 'LOST', Count>()
+
+  add(outcome: Code | 'DELIVERED' | 'LOST', frames: number, bytes: number): void {
+    const count = this.byOutcome.get(outcome)
+    if (count) {
+      count.frames += frames
+      count.bytes += bytes
+    } else {
+      this.byOutcome.set(outcome, { frames, bytes })
+    }
+  }
+
+  of(outcome: Code | 'DELIVERED' | 'LOST'): Readonly<Count> {
+    return this.byOutcome.get(outcome) ?? { frames: 0, bytes: 0 }
+  }
+
+  snapshot(): { readonly [outcome: string]: Readonly<Count> } {
+    return Object.fromEntries([...this.byOutcome].map(([outcome, count]) => [outcome, { ...count }]))
+  }
+}

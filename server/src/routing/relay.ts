@@ -1,0 +1,324 @@
+import { type Code, type Connection, encodeJson, FrameType, type Limits, SealwayError } from '@sealway/protocol'
+import type { Authenticator } from '../auth/authenticator.js'
+import type { Policy } from '../auth/policy.js'
+import { Counters } from '../observe/counters.js'
+import type { Log } from '../observe/log.js'
+import type { Registry } from '../registry/registry.js'
+import { Admission } from '../session/admission.js'
+import type { Budget, Outbox } from '../session/outbox.js'
+import type { Route } from '../session/route.js'
+import { Session, type SessionEvents } from '../session/session.js'
+import { Peers } from './peers.js'
+import { Presence } from './presence.js'
+import { Router } from './router.js'
+
+export interface RelayParts {
+  readonly registry: Registry
+  readonly authenticator: Authenticator
+  readonly policy: Policy
+  readonly limits: Limits
+  readonly log: Log
+  readonly version: string
+  /** ms since 1970. */
+  readonly clock: () => number
+  readonly random: () => number
+  /** Runs at the end of this turn of the event loop; setImmediate unless a test hands in its own. */
+  readonly defer: (work: () => void) => void
+}
+
+/** How full the queues are, as steps of the overload ladder (SEMANTICS.md, "Limits"). */
+export type OverloadStep = 'none' | 'no-new-links' | 'shed-broadcasts' | 'close-heaviest'
+
+/** The heart: takes connections, makes them sessions, and moves frames between them. No ports, no HTTP, no timers. */
+export class Relay {
+  readonly presence = new Presence()
+  readonly counters = new Counters()
+  readonly budget: Budget
+  private readonly parts: RelayParts
+  private readonly sessions = new Set<Session>()
+  private readonly router: Router
+  private readonly peers: Peers
+  private readonly admission: Admission
+  private readonly events: SessionEvents
+  private dirty: Outbox[] = []
+  private coarseNow: number
+  private unauthenticated = 0
+  private readonly unauthenticatedBy = new Map<string, number>()
+  private drainingSince: number | undefined
+  private step: OverloadStep = 'none'
+  private emptied: (() => void) | undefined
+  private readonly releases = new Set<Promise<void>>()
+
+  constructor(parts: RelayParts) {
+    this.parts = parts
+    this.coarseNow = parts.clock()
+    this.budget = { usedBytes: 0, limitBytes: parts.limits.budgetBytes }
+    this.peers = new Peers({
+      presence: this.presence,
+      maySee: (session, group) => parts.policy.maySee(session.member!.identity, session.member!.groups, group),
+    })
+    this.router = new Router({
+      presence: this.presence,
+      limits: parts.limits,
+      policy: (sender, route, target) => this.maySend(sender, route, target),
+      known: async (kind, name) =>
+        kind === 'node' ? (await parts.registry.node(name)) !== undefined : parts.registry.groupExists(name),
+      count: (outcome, frames, bytes) => this.counters.add(outcome, frames, bytes),
+      now: this.now,
+      shedsBroadcasts: () => this.step === 'shed-broadcasts' || this.step === 'close-heaviest',
+    })
+    this.admission = new Admission({
+      registry: parts.registry,
+      authenticator: parts.authenticator,
+      limits: parts.limits,
+      version: parts.version,
+      log: parts.log,
+      clock: parts.clock,
+      mayRegister: (identity, hello) => parts.policy.mayRegister(identity, hello),
+      incumbent: (name) => this.presence.get(name),
+      draining: () => this.draining,
+    })
+    this.events = this.sessionEvents()
+  }
+
+  private readonly now = (): number => this.coarseNow
+
+  get draining(): boolean {
+    return this.drainingSince !== undefined
+  }
+
+  get overloadStep(): OverloadStep {
+    return this.step
+  }
+
+  get linkCount(): number {
+    return this.sessions.size
+  }
+
+  /** Registered links, by transport. */
+  links(): { [transport: string]: number } {
+    const links: { [transport: string]: number } = {}
+    for (const session of this.presence.all()) links[session.transport] = (links[session.transport] ?? 0) + 1
+    return links
+  }
+
+  /** A transport hands in what arrived. */
+  accept(connection: Connection): void {
+    const session = new Session({
+      connection,
+      limits: this.parts.limits,
+      budget: this.budget,
+      log: this.parts.log,
+      now: this.now,
+      schedule: this.schedule,
+      events: this.events,
+    })
+    this.sessions.add(session)
+    this.countUnauthenticated(session, 1)
+    session.start()
+    const refusal = this.refusal(session)
+    if (refusal) session.close(refusal.code, refusal.message, this.reconnectDelay())
+  }
+
+  private refusal(session: Session): { code: Code; message: string } | undefined {
+    const { limits } = this.parts
+    if (this.draining) return { code: 'DRAINING', message: 'this mediator is shutting down' }
+    if (this.step !== 'none') return { code: 'OVERLOADED', message: 'this mediator is over 80 % of its memory budget' }
+    if (this.unauthenticated > limits.maxUnauthenticated) {
+      return { code: 'OVERLOADED', message: `more than ${limits.maxUnauthenticated} links have not said hello yet` }
+    }
+    const fromHere = this.unauthenticatedBy.get(session.remoteAddress) ?? 0
+    if (countsByAddress(session) && fromHere > limits.maxUnauthenticatedPerAddress) {
+      return {
+        code: 'OVERLOADED',
+        message: `more than ${limits.maxUnauthenticatedPerAddress} links from ${session.remoteAddress} have not said hello yet`,
+      }
+    }
+    return undefined
+  }
+
+  private countUnauthenticated(session: Session, change: 1 | -1): void {
+    this.unauthenticated += change
+    const { remoteAddress } = session
+    const count = (this.unauthenticatedBy.get(remoteAddress) ?? 0) + change
+    if (count === 0) this.unauthenticatedBy.delete(remoteAddress)
+    else this.unauthenticatedBy.set(remoteAddress, count)
+  }
+
+  private sessionEvents(): SessionEvents {
+    const { log } = this.parts
+    return {
+      hello: (session, body) => this.admission.admit(session, body),
+      joined: (session) => {
+        const member = session.member!
+        this.countUnauthenticated(session, -1)
+        this.router.joined(session)
+        this.peers.changed(session, 'joined')
+        log.info(
+          { node: member.name, groups: member.groups, epoch: member.epoch, transport: session.transport },
+          'node joined',
+        )
+      },
+      open: (session, number, to, scope) => this.router.open(session, number, to, scope),
+      send: (route, run, frames) => this.router.send(route, run, frames),
+      sendAccepted: (route, frame) => this.router.sendAccepted(route, frame),
+      retire: (route) => this.router.retire(route),
+      leaving: (session) => {
+        this.presence.leaveGroups(session)
+        this.peers.changed(session, 'left')
+      },
+      query: (session, id, question) => this.peers.answer(session, id, question),
+      token: (session, token) => {
+        const identity = this.parts.authenticator.verify(token)
+        if (identity.subject !== session.member!.identity.subject) {
+          throw new SealwayError('FORBIDDEN', { message: 'a link cannot change whom it stands for' })
+        }
+        return identity
+      },
+      abandoned: (member) => this.release(member.name, member.epoch),
+      closed: (session, reason) => {
+        const { member } = session
+        this.counters.add('LOST', session.outbox.lostFrames, 0)
+        if (!member) {
+          this.countUnauthenticated(session, -1)
+          log.info({ address: session.remoteAddress, code: reason.code, reason: reason.message }, 'link refused')
+          return
+        }
+        // One that was draining has been reported already.
+        const reported = !this.presence.inGroups(session)
+        this.router.left(session)
+        this.peers.left(session, reported)
+        this.release(member.name, member.epoch)
+        log.info({ node: member.name, code: reason.code, reason: reason.message }, 'node left')
+      },
+      gone: (session) => {
+        this.sessions.delete(session)
+        if (this.sessions.size === 0) this.emptied?.()
+      },
+    }
+  }
+
+  private release(name: string, epoch: number): void {
+    const release = this.parts.registry
+      .release(name, epoch)
+      .catch((error: unknown) => {
+        this.parts.log.warn({ node: name, err: error }, 'the database does not know yet that this node left')
+      })
+      .finally(() => this.releases.delete(release))
+    this.releases.add(release)
+  }
+
+  /** Resolves when the registry knows of everybody who has left. */
+  async settled(): Promise<void> {
+    await Promise.all(this.releases)
+  }
+
+  private maySend(sender: Session, route: Route, target: Session | undefined): boolean {
+    const { address } = route
+    const { identity, groups } = sender.member!
+    if (address.type !== 'node') return this.parts.policy.maySend(identity, groups, address)
+    // Whoever was allowed to send here may be answered.
+    if (target && sender.hearsFrom(target)) return true
+    return this.parts.policy.maySend(identity, groups, {
+      type: 'node',
+      name: address.name,
+      groups: target?.member?.groups ?? [],
+    })
+  }
+
+  private readonly schedule = (outbox: Outbox): void => {
+    this.dirty.push(outbox)
+    if (this.dirty.length === 1) this.parts.defer(this.flush)
+  }
+
+  private readonly flush = (): void => {
+    const dirty = this.dirty
+    this.dirty = []
+    for (const outbox of dirty) outbox.flush()
+  }
+
+  /** Four times a second: every time limit, heartbeat and step of the overload ladder. */
+  tick(): void {
+    this.coarseNow = this.parts.clock()
+    for (const session of this.sessions) session.tick(this.coarseNow)
+    this.climb()
+  }
+
+  private climb(): void {
+    const full = this.budget.usedBytes / this.budget.limitBytes
+    const step: OverloadStep =
+      full >= 0.95 ? 'close-heaviest' : full >= 0.9 ? 'shed-broadcasts' : full >= 0.8 ? 'no-new-links' : 'none'
+    if (step !== this.step) {
+      this.step = step
+      this.parts.log.warn({ step, usedBytes: this.budget.usedBytes }, 'overload ladder')
+    }
+    if (step !== 'close-heaviest') return
+    let heaviest: Session | undefined
+    for (const session of this.sessions) {
+      if (!heaviest || session.outbox.bytes > heaviest.outbox.bytes) heaviest = session
+    }
+    heaviest?.close('SLOW', 'the mediator is out of memory for queues, and this link has the longest')
+  }
+
+  /** Names and epochs of all live links, for the registry's "last seen". */
+  live(): { name: string; epoch: number }[] {
+    return Array.from(this.presence.all(), (session) => ({
+      name: session.member!.name,
+      epoch: session.member!.epoch,
+    }))
+  }
+
+  /** Ends the link of a node that was removed or whose token was revoked. */
+  disconnect(name: string, code: Code, message: string): boolean {
+    const session = this.presence.get(name)
+    session?.close(code, message)
+    return session !== undefined
+  }
+
+  /** Ends the links whose token was revoked. */
+  disconnectToken(tokenId: string): number {
+    let ended = 0
+    for (const session of [...this.presence.all()]) {
+      if (session.member!.identity.tokenId !== tokenId) continue
+      session.close('REVOKED', 'the token of this link was revoked')
+      ended++
+    }
+    return ended
+  }
+
+  private reconnectDelay(): number {
+    return Math.floor(this.parts.random() * this.parts.limits.goawaySpreadMs)
+  }
+
+  /**
+   * Takes no new links, tells every node to finish and leave, and resolves when they have left.
+   * `stop` ends the wait: whoever is still there is closed.
+   */
+  async drain(stop: AbortSignal): Promise<void> {
+    this.drainingSince ??= this.parts.clock()
+    for (const session of [...this.sessions]) {
+      const reconnectInMs = this.reconnectDelay()
+      if (session.live) {
+        session.control(
+          encodeJson(FrameType.goaway, { code: 'DRAINING', message: 'the mediator is shutting down', reconnectInMs }),
+        )
+      } else {
+        session.close('DRAINING', 'this mediator is shutting down', reconnectInMs)
+      }
+    }
+    if (this.sessions.size > 0 && !stop.aborted) {
+      await new Promise<void>((resolve) => {
+        this.emptied = resolve
+        stop.addEventListener('abort', () => resolve(), { once: true })
+      })
+    }
+    this.closeAll('DRAINING', 'this mediator has shut down')
+  }
+
+  closeAll(code: Code, message: string): void {
+    for (const session of [...this.sessions]) session.close(code, message, this.reconnectDelay())
+  }
+}
+
+/** Links over a Unix socket or in memory all come from the same place. */
+const countsByAddress = (session: Session): boolean => session.transport !== 'ipc' && session.transport !== 'memory'

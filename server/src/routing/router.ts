@@ -1,0 +1,241 @@
+import {
+  type Code,
+  codeNumber,
+  encodeAccepted,
+  encodeAnnounce,
+  encodeFrame,
+  encodeReject,
+  encodeStatus,
+  FrameType,
+  formatAddress,
+  incarnationOf,
+  type Limits,
+  parseAddress,
+  parseName,
+} from '@sealway/protocol'
+import { SharedRelease } from '../session/outbox.js'
+import { Route } from '../session/route.js'
+import { frameIdOfFrame, framesOf, type Session } from '../session/session.js'
+import type { Presence } from './presence.js'
+
+/** What became of frames: handed to these many links, or not, and why. */
+export type Outcome = { readonly accepted: number } | { readonly rejected: Code }
+
+export interface RouterParts {
+  readonly presence: Presence
+  readonly limits: Limits
+  /** May this link send there? Asked once per route and target. */
+  readonly policy: (sender: Session, route: Route, target: Session | undefined) => boolean
+  /** Whether the database knows this node or group; asked only where nobody live answers to it. */
+  readonly known: (kind: 'node' | 'group', name: string) => Promise<boolean>
+  readonly count: (outcome: Code | 'DELIVERED', frames: number, bytes: number) => void
+  readonly now: () => number
+  /** A step of the overload ladder: broadcasts are refused first. */
+  readonly shedsBroadcasts: () => boolean
+}
+
+/** Where frames go. Knows addresses, presence and sizes, and nothing of what is inside. */
+export class Router {
+  private readonly parts: RouterParts
+  private lastId = 0
+
+  constructor(parts: RouterParts) {
+    this.parts = parts
+  }
+
+  /** @throws SealwayError `INVALID_NAME` or `FORBIDDEN` */
+  open(sender: Session, number: number, toText: string, scope: string): Route {
+    const { limits, presence, policy } = this.parts
+    const address = parseAddress(toText)
+    parseName(scope, 'scope')
+    this.lastId = this.lastId === 0xffff_ffff ? 1 : this.lastId + 1
+    const route = new Route(this.lastId, number, sender, address, formatAddress(address), scope, {
+      bytes: limits.routeWindowBytes,
+      frames: limits.routeWindowFrames,
+    })
+    if (address.type === 'node') {
+      presence.watch(address.name, route)
+      const target = presence.get(address.name)
+      sender.control(statusOf(number, target))
+      if (!target) this.askWhetherKnown(route, 'node', address.name)
+    } else {
+      if (!policy(sender, route, undefined)) route.absence = 'FORBIDDEN'
+      else if (!presence.hasGroup(address.group)) this.askWhetherKnown(route, 'group', address.group)
+    }
+    return route
+  }
+
+  private askWhetherKnown(route: Route, kind: 'node' | 'group', name: string): void {
+    route.lookup = this.parts.known(kind, name).then(
+      (known) => {
+        route.lookup = undefined
+        route.absence = known ? 'OFFLINE' : kind === 'node' ? 'UNKNOWN_NODE' : 'UNKNOWN_GROUP'
+      },
+      () => {
+        route.lookup = undefined
+      },
+    )
+  }
+
+  /** A run of frames of one route, in one piece. */
+  send(route: Route, run: Uint8Array, frames: number): void {
+    if (route.address.type === 'any' && frames > 1) {
+      for (const frame of framesOf(run)) this.finish(route, frame, 1, this.route(route, frame, 1, undefined))
+      return
+    }
+    this.finish(route, run, frames, this.route(route, run, frames, undefined))
+  }
+
+  /** One frame whose sender is told by name who got it. */
+  sendAccepted(route: Route, frame: Uint8Array): void {
+    const names: string[] = []
+    const outcome = this.route(route, frame, 1, names)
+    this.finish(route, frame, 1, outcome)
+    if ('accepted' in outcome) {
+      route.sender.control(encodeAccepted(route.number, frameIdOfFrame(frame), names))
+    }
+  }
+
+  private finish(route: Route, run: Uint8Array, frames: number, outcome: Outcome): void {
+    if ('accepted' in outcome) return
+    // What was refused uses no window.
+    route.accept(run.length, frames)
+    route.release(run.length, frames)
+    const ids = Array.from(framesOf(run), frameIdOfFrame)
+    if (outcome.rejected !== 'OFFLINE' || !route.lookup) {
+      this.reject(route, ids, run.length, outcome.rejected)
+      return
+    }
+    // Offline, or never heard of? The database is being asked.
+    void route.lookup.then(() => this.reject(route, ids, run.length, route.absence ?? 'OFFLINE'))
+  }
+
+  private reject(route: Route, frameIds: readonly Uint8Array[], bytes: number, why: Code): void {
+    this.parts.count(why, frameIds.length, bytes)
+    for (const id of frameIds) route.sender.control(encodeReject(route.number, codeNumber(why), id))
+  }
+
+  private route(route: Route, run: Uint8Array, frames: number, names: string[] | undefined): Outcome {
+    const { limits, presence, now } = this.parts
+    const sender = route.sender
+    if (
+      route.usedBytes + run.length > limits.routeWindowBytes + limits.maxFrameBytes ||
+      route.usedFrames + frames > 2 * limits.routeWindowFrames
+    ) {
+      return { rejected: 'BUSY' }
+    }
+    const { address } = route
+    if (address.type === 'group') return this.fanOut(route, run, frames, names)
+    if (address.type === 'any' && route.absence === 'FORBIDDEN') return { rejected: 'FORBIDDEN' }
+    const target =
+      address.type === 'node' ? presence.get(address.name) : presence.pick(address.group, run.length, sender)
+    if (!target) {
+      if (address.type === 'any' && presence.hasGroup(address.group)) return { rejected: 'BUSY' }
+      return { rejected: route.absence ?? 'OFFLINE' }
+    }
+    if (route.allowedTarget !== target) {
+      if (!this.parts.policy(sender, route, target)) return { rejected: 'FORBIDDEN' }
+      route.allowedTarget = target
+      route.absence = undefined
+    }
+    // After its token expired a link may still answer those who have sent to it.
+    if (now() >= sender.member!.identity.expiresAt && !sender.hearsFrom(target)) {
+      return { rejected: 'TOKEN_EXPIRED' }
+    }
+    if (!target.outbox.hasRoom(run.length, frames)) return { rejected: 'BUSY' }
+    this.announce(route, target)
+    route.accept(run.length, frames)
+    target.outbox.push(run, frames, route)
+    this.parts.count('DELIVERED', frames, run.length)
+    names?.push(target.member!.name)
+    return { accepted: 1 }
+  }
+
+  private fanOut(route: Route, run: Uint8Array, frames: number, names: string[] | undefined): Outcome {
+    const { presence, count, limits, now } = this.parts
+    const { address, sender } = route
+    if (address.type !== 'group') return { rejected: 'INTERNAL' }
+    if (route.absence === 'FORBIDDEN') return { rejected: 'FORBIDDEN' }
+    if (now() >= sender.member!.identity.expiresAt) return { rejected: 'TOKEN_EXPIRED' }
+    if (this.parts.shedsBroadcasts()) return { rejected: 'OVERLOADED' }
+    const members = presence.members(address.group)
+    if (members.length === 0) return { rejected: route.absence ?? 'OFFLINE' }
+    route.absence = undefined
+    const prompt: Session[] = []
+    const late: Session[] = []
+    for (const { session } of members) {
+      if (session === sender) continue
+      const { outbox } = session
+      const lagging = outbox.lagging
+      // One that does not read holds no credit of others, and at most a quarter of its queue for them.
+      if (!outbox.hasRoom(run.length, frames) || (lagging && outbox.bytes > limits.outboxBytes / 4)) {
+        count('BUSY', frames, run.length)
+      } else {
+        ;(lagging ? late : prompt).push(session)
+      }
+    }
+    route.accept(run.length, frames)
+    if (prompt.length === 0) route.release(run.length, frames)
+    const owner = prompt.length === 1 ? route : new SharedRelease(route, prompt.length)
+    for (const target of prompt) {
+      this.announce(route, target)
+      target.outbox.push(run, frames, owner)
+      names?.push(target.member!.name)
+    }
+    for (const target of late) {
+      this.announce(route, target)
+      target.outbox.push(run, frames)
+      names?.push(target.member!.name)
+    }
+    const reached = prompt.length + late.length
+    count('DELIVERED', frames * reached, run.length * reached)
+    return { accepted: reached }
+  }
+
+  private announce(route: Route, target: Session): void {
+    if (route.announcedTo.has(target)) return
+    route.announcedTo.add(target)
+    target.known.add(route)
+    target.outbox.push(encodeAnnounce(route.id, route.sender.member!.name, route.to, route.scope), 0)
+  }
+
+  /** A route is given up by its sender, or its sender is gone: its receivers forget it. */
+  retire(route: Route): void {
+    route.close()
+    if (route.address.type === 'node') this.parts.presence.unwatch(route.address.name, route)
+    for (const target of route.announcedTo) {
+      target.known.delete(route)
+      target.control(encodeFrame(FrameType.retire, route.id))
+    }
+    route.announcedTo.clear()
+  }
+
+  joined(session: Session): void {
+    const { presence } = this.parts
+    presence.join(session)
+    for (const route of presence.routesToNode(session.member!.name)) {
+      route.sender.control(statusOf(route.number, session))
+    }
+  }
+
+  /** @returns false where another session holds the name by now */
+  left(session: Session): boolean {
+    const { presence } = this.parts
+    const held = presence.leave(session)
+    for (const route of session.routes.values()) this.retire(route)
+    session.routes.clear()
+    for (const route of session.known) route.announcedTo.delete(session)
+    session.known.clear()
+    if (held) {
+      for (const route of presence.routesToNode(session.member!.name)) {
+        route.absence = 'OFFLINE'
+        route.allowedTarget = undefined
+        route.sender.control(statusOf(route.number, undefined))
+      }
+    }
+    return held
+  }
+}
+
+const statusOf = (number: number, target: Session | undefined): Uint8Array =>
+  encodeStatus(number, target !== undefined, target ? incarnationOf(target.member!.instance) : 0)

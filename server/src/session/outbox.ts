@@ -1,0 +1,214 @@
+import type { Connection } from '@sealway/protocol'
+
+/** Bytes handed to the connection in one write: large enough to be cheap, small enough that credit flows. */
+const writeBytes = 256 * 1024
+/** Below this a queued piece is copied: a slice would keep the whole chunk it came in alive. */
+const copyBelowBytes = 16 * 1024
+const blockBytes = 64 * 1024
+/** A head older than this marks a reader that holds the others' credit no longer, ms. */
+export const laggingAfterMs = 250
+
+/** Who is told when bytes have left: the route they came by. */
+export interface Releasable {
+  release(bytes: number, frames: number): void
+}
+
+/** One broadcast run in several outboxes: its route is credited once, when the last of them has written it. */
+export class SharedRelease implements Releasable {
+  constructor(
+    private readonly route: Releasable,
+    private holders: number,
+  ) {}
+
+  release(bytes: number, frames: number): void {
+    if (--this.holders === 0) this.route.release(bytes, frames)
+  }
+}
+
+interface Entry {
+  part: Uint8Array
+  frames: number
+  owner: Releasable | undefined
+  at: number
+}
+
+/** Bytes of all outboxes of one mediator. */
+export interface Budget {
+  usedBytes: number
+  readonly limitBytes: number
+}
+
+export interface OutboxParts {
+  readonly connection: Connection
+  readonly budget: Budget
+  readonly maxBytes: number
+  readonly maxFrames: number
+  /** Coarse clock, ms: read per frame, so it only steps with the mediator's tick. */
+  readonly now: () => number
+  /** Asks to be flushed at the end of this turn, so that a link gets one write per turn. */
+  readonly schedule: (outbox: Outbox) => void
+}
+
+/** What waits for one link, bounded in bytes and frames. Every frame it takes is written, or counted as lost. */
+export class Outbox {
+  bytes = 0
+  frames = 0
+  /** Frames that were taken and then lost with the link. */
+  lostFrames = 0
+  writtenFrames = 0
+  private queue: Entry[] = []
+  private head = 0
+  private readonly inFlight: Entry[] = []
+  private waiting = false
+  private scheduled = false
+  private closed = false
+  private block: Uint8Array | undefined
+  private blockUsed = 0
+  private readonly parts: OutboxParts
+
+  constructor(parts: OutboxParts) {
+    this.parts = parts
+  }
+
+  /** Whether this much more may be queued. */
+  hasRoom(bytes: number, frames: number): boolean {
+    const { budget, maxBytes, maxFrames } = this.parts
+    return (
+      !this.closed &&
+      this.bytes + bytes <= maxBytes &&
+      this.frames + frames <= maxFrames &&
+      budget.usedBytes + bytes <= budget.limitBytes
+    )
+  }
+
+  /** Age of the oldest byte that waits, ms. */
+  ageMs(): number {
+    const oldest = this.inFlight[0] ?? this.queue[this.head]
+    return oldest ? this.parts.now() - oldest.at : 0
+  }
+
+  get lagging(): boolean {
+    return this.ageMs() > laggingAfterMs
+  }
+
+  /**
+   * Queues whole frames. The caller has asked `hasRoom`; frames of the link itself (credit, pong) are always taken, and
+   * count as 0 `frames`: only messages are counted as written or lost.
+   */
+  push(part: Uint8Array, frames: number, owner?: Releasable): void {
+    if (this.closed) {
+      this.lostFrames += frames
+      return
+    }
+    const bytes = part.length
+    this.bytes += bytes
+    this.frames += frames
+    this.parts.budget.usedBytes += bytes
+    if (this.waiting && bytes < copyBelowBytes) this.append(part, frames, owner)
+    else this.queue.push({ part, frames, owner, at: this.parts.now() })
+    if (!this.scheduled && !this.waiting) {
+      this.scheduled = true
+      this.parts.schedule(this)
+    }
+  }
+
+  /** Copies a small piece behind the last one, so that many of them cost their own size and one entry per route. */
+  private append(part: Uint8Array, frames: number, owner: Releasable | undefined): void {
+    let block = this.block
+    if (!block || this.blockUsed + part.length > blockBytes) {
+      block = this.block = new Uint8Array(blockBytes)
+      this.blockUsed = 0
+    }
+    const at = this.blockUsed
+    block.set(part, at)
+    this.blockUsed += part.length
+    const last = this.queue.length > this.head ? this.queue[this.queue.length - 1] : undefined
+    if (
+      last &&
+      last.owner === owner &&
+      last.part.buffer === block.buffer &&
+      last.part.byteOffset + last.part.length === at
+    ) {
+      last.part = block.subarray(last.part.byteOffset, this.blockUsed)
+      last.frames += frames
+    } else {
+      this.queue.push({ part: block.subarray(at, this.blockUsed), frames, owner, at: this.parts.now() })
+    }
+  }
+
+  flush(): void {
+    this.scheduled = false
+    const { connection } = this.parts
+    while (!this.waiting && !this.closed && this.head < this.queue.length) {
+      const parts: Uint8Array[] = []
+      let bytes = 0
+      while (this.head < this.queue.length && bytes < writeBytes) {
+        const entry = this.queue[this.head++]!
+        parts.push(entry.part)
+        bytes += entry.part.length
+        this.inFlight.push(entry)
+      }
+      if (this.head === this.queue.length) {
+        this.queue.length = 0
+        this.head = 0
+      }
+      if (connection.write(parts)) this.settle()
+      else this.waiting = true
+    }
+  }
+
+  /** The connection took everything. */
+  drained(): void {
+    if (!this.waiting) return
+    this.waiting = false
+    this.settle()
+    this.flush()
+  }
+
+  private settle(): void {
+    for (const entry of this.inFlight) {
+      this.bytes -= entry.part.length
+      this.frames -= entry.frames
+      this.writtenFrames += entry.frames
+      this.parts.budget.usedBytes -= entry.part.length
+      entry.owner?.release(entry.part.length, entry.frames)
+    }
+    this.inFlight.length = 0
+    if (this.head > 1_024) {
+      this.queue.splice(0, this.head)
+      this.head = 0
+    }
+    if (this.queue.length === 0) this.block = undefined
+  }
+
+  /** Lets go of the credit that broadcasts hold here: one slow reader delays nobody else. */
+  releaseShared(): void {
+    for (const entries of [this.inFlight, this.queue.slice(this.head)]) {
+      for (const entry of entries) {
+        if (entry.owner instanceof SharedRelease) {
+          entry.owner.release(entry.part.length, entry.frames)
+          entry.owner = undefined
+        }
+      }
+    }
+  }
+
+  /** The link is gone: what waited is lost, counted, and credited back to its senders. */
+  close(): void {
+    if (this.closed) return
+    this.closed = true
+    for (const entries of [this.inFlight, this.queue.slice(this.head)]) {
+      for (const entry of entries) {
+        this.lostFrames += entry.frames
+        this.parts.budget.usedBytes -= entry.part.length
+        entry.owner?.release(entry.part.length, entry.frames)
+      }
+    }
+    this.inFlight.length = 0
+    this.queue.length = 0
+    this.head = 0
+    this.bytes = 0
+    this.frames = 0
+    this.block = undefined
+  }
+}

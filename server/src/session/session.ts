@@ -1,0 +1,440 @@
+import {
+  type Code,
+  type Connection,
+  decodeJson,
+  decodeOpen,
+  encodeFrame,
+  encodeJson,
+  FrameFlag,
+  FrameReader,
+  FrameType,
+  frameIdOf,
+  type GroupName,
+  headerBytes,
+  type Limits,
+  minSealedBytes,
+  type NodeName,
+  type Peer,
+  readU32,
+  SealwayError,
+  writeU32,
+} from '@sealway/protocol'
+import type { Identity } from '../auth/authenticator.js'
+import type { Log } from '../observe/log.js'
+import { type Budget, Outbox } from './outbox.js'
+import type { Route } from './route.js'
+
+/** What a session is, once its hello was accepted. */
+export interface Member {
+  readonly name: NodeName
+  readonly groups: readonly GroupName[]
+  readonly epoch: number
+  readonly instance: string
+  identity: Identity
+  readonly peer: Peer
+}
+
+/** What a session hands on. The router and the admission stand above it, so they come in as functions. */
+export interface SessionEvents {
+  /** The first frame. Resolves when the node is registered. @throws SealwayError */
+  hello(session: Session, body: unknown): Promise<{ readonly member: Member; readonly welcome: object }>
+  /** It was welcomed and may be sent to. */
+  joined(session: Session): void
+  open(session: Session, number: number, to: string, scope: string): Route
+  /** Frames in one piece, headers already rewritten to deliver; `frames` of them. */
+  send(route: Route, run: Uint8Array, frames: number): void
+  /** One frame whose sender wants to know who got it. */
+  sendAccepted(route: Route, frame: Uint8Array): void
+  retire(route: Route): void
+  /** It drains: nothing more that any other member of its groups could take. */
+  leaving(session: Session): void
+  query(session: Session, id: number, question: unknown): void
+  /** A fresh token in band. @throws SealwayError */
+  token(session: Session, token: string): Identity
+  /** It was admitted, but had left by then: what the hello claimed must be given back. */
+  abandoned(member: Member): void
+  /** The session is over; exactly once. */
+  closed(session: Session, reason: { code: Code | 'END'; message: string }): void
+  /** Its connection is gone too; exactly once, after `closed`. */
+  gone(session: Session): void
+}
+
+export interface SessionParts {
+  readonly connection: Connection
+  readonly limits: Limits
+  readonly budget: Budget
+  readonly log: Log
+  /** Coarse clock, ms. */
+  readonly now: () => number
+  readonly schedule: (outbox: Outbox) => void
+  readonly events: SessionEvents
+}
+
+interface Probe {
+  readonly until: number
+  /** What had come in when it was asked: one byte more is a sign of life. */
+  readonly bytesIn: number
+  readonly answer: (alive: boolean) => void
+}
+
+/** Slower than this for `slowFrameMs` in the middle of a frame: cut, bytes per second. */
+const minFrameBytesPerSecond = 1_024
+const slowFrameMs = 10_000
+/** After its token expired a link may still answer those who asked it, ms. */
+export const expiryGraceMs = 30_000
+/** How long a closed link may take to read its last frame, ms. */
+const lingerMs = 2_000
+/** Bytes of the link's own frames (credit, pong) beyond the outbox, before the reader is given up. */
+const controlSlackBytes = 1024 * 1024
+
+/** One link: reads frames, knows who sends them, and hands them on. It knows nothing of other links. */
+export class Session {
+  readonly outbox: Outbox
+  readonly remoteAddress: string
+  readonly connectedAt: number
+  /** Routes this link opened, by its own numbers. */
+  readonly routes = new Map<number, Route>()
+  /** Delivery routes that were announced to this link. */
+  readonly known = new Set<Route>()
+  member: Member | undefined
+  private phase: 'hello' | 'admitting' | 'live' | 'closed' = 'hello'
+  private readonly reader: FrameReader
+  private readonly parts: SessionParts
+  private heardAt: number
+  private pingedAt: number
+  private closedAt = 0
+  private probes: Probe[] = []
+  private bytesIn = 0
+  private frameStart: { at: number; bytesIn: number } | undefined
+  // The run under way: consecutive frames of one route in one chunk, handed on as one slice.
+  private runRoute: Route | undefined
+  private runBytes: Uint8Array | undefined
+  private runStart = 0
+  private runEnd = 0
+  private runFrames = 0
+
+  constructor(parts: SessionParts) {
+    this.parts = parts
+    const { connection, limits } = parts
+    this.remoteAddress = connection.remoteAddress
+    this.connectedAt = this.heardAt = this.pingedAt = parts.now()
+    this.reader = new FrameReader(limits.maxFrameBytesBeforeHello, Buffer.allocUnsafe)
+    this.outbox = new Outbox({
+      connection,
+      budget: parts.budget,
+      maxBytes: limits.outboxBytes,
+      maxFrames: limits.outboxFrames,
+      now: parts.now,
+      schedule: parts.schedule,
+    })
+  }
+
+  /** Begins to read. Not in the constructor: whoever made the session must know it first. */
+  start(): void {
+    this.parts.connection.start({
+      data: (chunk) => this.receive(chunk),
+      drain: () => this.outbox.drained(),
+      close: () => {
+        this.finish('END', 'the connection ended')
+        this.parts.events.gone(this)
+      },
+    })
+  }
+
+  get live(): boolean {
+    return this.phase === 'live'
+  }
+
+  get authenticated(): boolean {
+    return this.member !== undefined
+  }
+
+  get transport() {
+    return this.parts.connection.transport
+  }
+
+  /** Last time anything arrived, ms of the coarse clock. */
+  get lastHeardAt(): number {
+    return this.heardAt
+  }
+
+  private receive(chunk: Uint8Array): void {
+    if (this.phase === 'closed') return
+    this.heardAt = this.parts.now()
+    this.bytesIn += chunk.length
+    try {
+      this.reader.push(chunk, this.onFrame)
+      this.endRun()
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  private readonly onFrame = (bytes: Uint8Array, at: number, end: number): void => {
+    if (this.phase === 'closed') return
+    if (bytes[at + 4] === FrameType.send && this.phase === 'live') this.onSend(bytes, at, end)
+    else {
+      this.endRun()
+      this.onControl(bytes[at + 4]!, readU32(bytes, at + 8), bytes.subarray(at + headerBytes, end))
+    }
+  }
+
+  private onSend(bytes: Uint8Array, at: number, end: number): void {
+    const number = readU32(bytes, at + 8)
+    let route = this.runRoute
+    if (!route || route.number !== number) {
+      this.endRun()
+      route = this.routes.get(number)
+      if (!route) {
+        throw new SealwayError('UNKNOWN_ROUTE', { message: `a frame was sent on route ${number}, which is not open` })
+      }
+    }
+    if (end - at - headerBytes < minSealedBytes) {
+      throw new SealwayError('MALFORMED', { message: `a sealed frame has at least ${minSealedBytes} bytes` })
+    }
+    const flags = bytes[at + 5]!
+    bytes[at + 4] = FrameType.deliver
+    bytes[at + 5] = 0
+    writeU32(bytes, at + 8, route.id)
+    if (flags !== 0) {
+      this.endRun()
+      if (flags !== FrameFlag.wantAccepted) {
+        throw new SealwayError('MALFORMED', { message: `unknown flags ${flags} on a send frame` })
+      }
+      this.parts.events.sendAccepted(route, bytes.subarray(at, end))
+    } else if (this.runBytes === bytes && this.runRoute === route && this.runEnd === at) {
+      this.runEnd = end
+      this.runFrames++
+    } else {
+      this.endRun()
+      this.runRoute = route
+      this.runBytes = bytes
+      this.runStart = at
+      this.runEnd = end
+      this.runFrames = 1
+    }
+  }
+
+  private endRun(): void {
+    const bytes = this.runBytes
+    if (!bytes) return
+    const route = this.runRoute!
+    this.runBytes = undefined
+    this.runRoute = undefined
+    this.parts.events.send(route, bytes.subarray(this.runStart, this.runEnd), this.runFrames)
+  }
+
+  private onControl(type: number, number: number, body: Uint8Array): void {
+    if (this.phase === 'hello') {
+      if (type !== FrameType.hello) throw new SealwayError('MALFORMED', { message: 'the first frame must be a hello' })
+      this.phase = 'admitting'
+      void this.admit(decodeJson(body))
+      return
+    }
+    switch (type) {
+      case FrameType.ping:
+        if (body.length > 64) throw new SealwayError('MALFORMED', { message: 'a ping carries at most 64 bytes' })
+        this.control(encodeFrame(FrameType.pong, number, body))
+        return
+      case FrameType.pong:
+        return
+      case FrameType.close:
+        this.finish('END', 'the node closed its link')
+        return
+    }
+    if (this.phase !== 'live') {
+      throw new SealwayError('MALFORMED', { message: `frame type ${type} before the welcome` })
+    }
+    switch (type) {
+      case FrameType.open: {
+        const { to, scope } = decodeOpen(body)
+        if (this.routes.has(number)) {
+          throw new SealwayError('MALFORMED', { message: `route ${number} is open already` })
+        }
+        if (this.routes.size >= this.parts.limits.maxRoutesPerLink) {
+          throw new SealwayError('OVERLOADED', {
+            message: `one link holds at most ${this.parts.limits.maxRoutesPerLink} routes`,
+          })
+        }
+        this.routes.set(number, this.parts.events.open(this, number, to, scope))
+        return
+      }
+      case FrameType.retire: {
+        const route = this.routes.get(number)
+        if (!route) throw new SealwayError('UNKNOWN_ROUTE', { message: `route ${number} is not open` })
+        this.routes.delete(number)
+        this.parts.events.retire(route)
+        return
+      }
+      case FrameType.goaway:
+        this.parts.events.leaving(this)
+        return
+      case FrameType.query:
+        this.parts.events.query(this, number, decodeJson(body))
+        return
+      case FrameType.token:
+        this.member!.identity = this.parts.events.token(this, Buffer.from(body).toString('latin1'))
+        return
+      default:
+        throw new SealwayError('MALFORMED', { message: `frame type ${type} is not for a mediator` })
+    }
+  }
+
+  private async admit(body: unknown): Promise<void> {
+    try {
+      const { member, welcome } = await this.parts.events.hello(this, body)
+      if (this.phase !== 'admitting') {
+        this.parts.events.abandoned(member)
+        return
+      }
+      this.member = member
+      this.phase = 'live'
+      this.reader.maxBodyBytes = this.parts.limits.maxFrameBytes
+      this.control(encodeJson(FrameType.welcome, welcome))
+      this.parts.events.joined(this)
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  /** Hands a frame of the link itself to the node. */
+  control(frame: Uint8Array): void {
+    if (this.outbox.bytes > this.parts.limits.outboxBytes + controlSlackBytes) {
+      this.close('SLOW', 'this link does not read what it asked for')
+      return
+    }
+    this.outbox.push(frame, 0)
+  }
+
+  /** Is the node still there? Its pong, or anything else, moves `lastHeardAt`. */
+  ping(): void {
+    this.pingedAt = this.parts.now()
+    this.control(encodeFrame(FrameType.ping))
+  }
+
+  /** Whether that link has sent here: it may be answered. */
+  hearsFrom(other: Session): boolean {
+    for (const route of this.known) if (route.sender === other) return true
+    return false
+  }
+
+  /** Asks for a sign of life; `answer` is called once, within `waitMs` plus a tick. */
+  probe(waitMs: number, answer: (alive: boolean) => void): void {
+    this.probes.push({ until: this.parts.now() + waitMs, bytesIn: this.bytesIn, answer })
+    this.ping()
+  }
+
+  private settleProbes(now: number): void {
+    if (this.probes.length === 0) return
+    const open: Probe[] = []
+    for (const probe of this.probes) {
+      if (this.phase === 'closed') probe.answer(false)
+      else if (this.bytesIn > probe.bytesIn) probe.answer(true)
+      else if (now >= probe.until) probe.answer(false)
+      else open.push(probe)
+    }
+    this.probes = open
+  }
+
+  /** Called four times a second: every time limit of a link is checked here, so that no link needs a timer. */
+  tick(now: number): void {
+    const { limits } = this.parts
+    this.settleProbes(now)
+    if (this.phase === 'hello' || this.phase === 'admitting') {
+      if (now - this.connectedAt >= limits.helloTimeoutMs) {
+        this.close(
+          this.phase === 'hello' ? 'HELLO_TIMEOUT' : 'STORAGE_UNAVAILABLE',
+          `the hello was not complete within ${limits.helloTimeoutMs} ms`,
+        )
+      }
+      return
+    }
+    if (this.phase === 'closed') {
+      if (now - this.closedAt > lingerMs) this.parts.connection.destroy()
+      return
+    }
+    if (now - this.heardAt >= limits.deadAfterMs) {
+      this.close('HEARTBEAT_LOST', `nothing was heard for ${limits.deadAfterMs} ms`)
+      return
+    }
+    if (now - this.heardAt >= limits.pingEveryMs && now - this.pingedAt >= limits.pingEveryMs) this.ping()
+    if (this.outbox.ageMs() > limits.slowReaderMs) {
+      this.close('SLOW', `this link did not read for ${limits.slowReaderMs} ms`)
+      return
+    }
+    if (this.outbox.lagging) this.outbox.releaseShared()
+    this.checkFramePace(now)
+    if (now >= this.member!.identity.expiresAt + expiryGraceMs) {
+      this.close('TOKEN_EXPIRED', 'the token of this link expired and was not renewed')
+    }
+  }
+
+  /** A frame that trickles in holds memory and a place: less than 1 KiB/s after 10 s is cut. */
+  private checkFramePace(now: number): void {
+    if (this.reader.idle) {
+      this.frameStart = undefined
+      return
+    }
+    const start = this.frameStart
+    if (!start || this.bytesIn - start.bytesIn > this.parts.limits.maxFrameBytes) {
+      this.frameStart = { at: now, bytesIn: this.bytesIn }
+      return
+    }
+    const elapsed = now - start.at
+    if (elapsed > slowFrameMs && (this.bytesIn - start.bytesIn) * 1_000 < minFrameBytesPerSecond * elapsed) {
+      this.close('SLOW', 'a frame came in at less than 1 KiB/s')
+    }
+  }
+
+  /** Tells the node why, then ends the link. */
+  close(code: Code, message: string, reconnectInMs?: number): void {
+    if (this.phase === 'closed') return
+    const frame = encodeJson(FrameType.close, {
+      code,
+      message,
+      ...(reconnectInMs === undefined ? {} : { reconnectInMs }),
+    })
+    if (code === 'SLOW' || code === 'HEARTBEAT_LOST') {
+      // Whoever does not read will not read this either; waiting for it would keep the memory.
+      this.finish(code, message)
+      this.parts.connection.write([frame])
+      this.parts.connection.destroy()
+      return
+    }
+    this.outbox.push(frame, 0)
+    this.outbox.flush()
+    this.finish(code, message)
+    this.parts.connection.end()
+  }
+
+  private fail(error: unknown): void {
+    if (error instanceof SealwayError) {
+      this.close(error.code, error.message)
+      return
+    }
+    this.parts.log.error({ err: error, node: this.member?.name }, 'a link failed inside the mediator')
+    this.close('INTERNAL', 'the mediator failed; its log has the details')
+  }
+
+  private finish(code: Code | 'END', message: string): void {
+    if (this.phase === 'closed') return
+    this.phase = 'closed'
+    this.closedAt = this.parts.now()
+    this.runBytes = undefined
+    this.outbox.close()
+    this.settleProbes(this.closedAt)
+    this.parts.events.closed(this, { code, message })
+    if (code === 'END') this.parts.connection.destroy()
+  }
+}
+
+/** The frames of a run, one by one: only for what is refused. */
+export function* framesOf(run: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < run.length; ) {
+    const end = at + headerBytes + readU32(run, at)
+    yield run.subarray(at, end)
+    at = end
+  }
+}
+
+export const frameIdOfFrame = (frame: Uint8Array): Uint8Array => frameIdOf(frame.subarray(headerBytes))

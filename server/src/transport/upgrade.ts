@@ -1,0 +1,54 @@
+import type { IncomingMessage, Server } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { type Connection, linkPath, StreamConnection, upgradeProtocol } from '@sealway/protocol'
+
+export interface UpgradeOptions {
+  readonly transport: 'tcp' | 'ipc'
+  /** Paths whose upgrades belong to somebody else on the same server (socket.io). */
+  readonly leaveAlone: readonly string[]
+}
+
+const switching = `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${upgradeProtocol}\r\n\r\n`
+
+/** Turns `Upgrade: sealway/1` requests of an HTTP server into links: after the 101 the socket carries raw frames. */
+export function acceptUpgrades(
+  server: Server,
+  options: UpgradeOptions,
+  onConnection: (connection: Connection) => void,
+): void {
+  server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
+    const path = (request.url ?? '').split('?', 1)[0]!
+    if (options.leaveAlone.some((prefix) => path.startsWith(prefix))) return
+    const socket = stream as Socket
+    if (path !== linkPath || request.headers.upgrade?.toLowerCase() !== upgradeProtocol) {
+      refuse(socket)
+      return
+    }
+    socket.setTimeout(0)
+    socket.setNoDelay(true)
+    socket.write(switching)
+    onConnection(
+      new StreamConnection(socket, {
+        transport: options.transport,
+        remoteAddress: options.transport === 'ipc' ? 'ipc' : (socket.remoteAddress ?? 'unknown'),
+        head,
+      }),
+    )
+  })
+}
+
+function refuse(socket: Socket): void {
+  const body = JSON.stringify({
+    type: 'about:blank',
+    title: 'Upgrade refused',
+    status: 426,
+    code: 'UNSUPPORTED_VERSION',
+    detail: `a link begins with GET ${linkPath} and Upgrade: ${upgradeProtocol}`,
+  })
+  socket.on('error', () => socket.destroy())
+  socket.end(
+    `HTTP/1.1 426 Upgrade Required\r\nUpgrade: ${upgradeProtocol}\r\nConnection: close\r\n` +
+      `Content-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  )
+}

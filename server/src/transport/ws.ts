@@ -1,0 +1,109 @@
+import type { Server as HttpServer } from 'node:http'
+import type { Connection, ConnectionEvents } from '@sealway/protocol'
+import { type Socket, Server as SocketIoServer } from 'socket.io'
+
+/** Path under which socket.io answers on the shared port. */
+export const wsPath = '/socket.io'
+/** One event carries the pipe; a message is a piece of the byte stream, cut anywhere. */
+const pipeEvent = 'link'
+/** Pieces this size bound what a stranger can make us buffer before the hello. */
+const maxMessageBytes = 64 * 1024
+
+/** socket.io as a plain pipe of binary frames, for browsers and for proxies that only pass WebSocket. */
+export function acceptWebSockets(server: HttpServer, onConnection: (connection: Connection) => void): SocketIoServer {
+  const io = new SocketIoServer({
+    path: wsPath,
+    transports: ['websocket'],
+    serveClient: false,
+    perMessageDeflate: false,
+    httpCompression: false,
+    maxHttpBufferSize: maxMessageBytes + 1_024,
+    // The link has its own pings; these only end pipes whose link never began.
+    pingInterval: 20_000,
+    pingTimeout: 20_000,
+    connectTimeout: 5_000,
+    destroyUpgrade: false,
+  })
+  io.attach(server)
+  io.on('connection', (socket) => onConnection(new WebSocketConnection(socket)))
+  return io
+}
+
+/** What this file needs of engine.io beyond its public types: whether a write still waits for the kernel. */
+interface EngineTransport {
+  readonly writable: boolean
+  on(event: 'ready', listener: () => void): unknown
+}
+
+class WebSocketConnection implements Connection {
+  readonly transport = 'ws'
+  readonly remoteAddress: string
+  private readonly engine: EngineTransport
+  private awaitsDrain = false
+  private paused = false
+  private events: ConnectionEvents | undefined
+
+  constructor(private readonly socket: Socket) {
+    this.remoteAddress = socket.handshake.address
+    this.engine = socket.conn.transport as unknown as EngineTransport
+  }
+
+  start(events: ConnectionEvents): void {
+    this.events = events
+    this.socket.on(pipeEvent, (chunk: unknown) => {
+      if (Buffer.isBuffer(chunk)) events.data(chunk)
+      else this.socket.disconnect(true)
+    })
+    this.engine.on('ready', () => {
+      if (!this.awaitsDrain || !this.settled) return
+      this.awaitsDrain = false
+      events.drain()
+    })
+    this.socket.on('disconnect', () => {
+      this.events = undefined
+      events.close()
+    })
+  }
+
+  private get settled(): boolean {
+    return this.engine.writable && (this.socket.conn as unknown as { writeBuffer: unknown[] }).writeBuffer.length === 0
+  }
+
+  write(parts: readonly Uint8Array[]): boolean {
+    const bytes = Buffer.concat(parts)
+    for (let at = 0; at < bytes.length; at += maxMessageBytes) {
+      this.socket.emit(pipeEvent, bytes.subarray(at, at + maxMessageBytes))
+    }
+    if (this.settled) return true
+    this.awaitsDrain = true
+    return false
+  }
+
+  pause(): void {
+    if (this.paused) return
+    this.paused = true
+    this.rawSocket?.pause()
+  }
+
+  resume(): void {
+    if (!this.paused) return
+    this.paused = false
+    this.rawSocket?.resume()
+  }
+
+  private get rawSocket(): { pause(): void; resume(): void } | undefined {
+    return (this.engine as unknown as { socket?: { _socket?: { pause(): void; resume(): void } } }).socket?._socket
+  }
+
+  end(): void {
+    // socket.io sends what waits before it closes; it has no half-close.
+    this.socket.disconnect(true)
+  }
+
+  destroy(): void {
+    this.socket.disconnect(true)
+    const events = this.events
+    this.events = undefined
+    events?.close()
+  }
+}
