@@ -1,0 +1,205 @@
+import { type Code, isCode, type Outcome, SealwayError } from '@sealway/protocol'
+import type { SealingFlow } from '../crypto/seal.js'
+import { aborted, watchDeadline } from './deadline.js'
+import type { Outlet, Waiter } from './outlet.js'
+import { ReplyStatus } from './payload.js'
+
+/** One that waits for answers: a call for one, a broadcast for its report. */
+export abstract class Pending implements Waiter {
+  recordStart = 0
+  recordEnd = 0
+  settled = false
+  flow: SealingFlow | undefined
+  counter = -1
+  private readonly startedAt: number
+  private readonly stopWatch: () => void
+
+  constructor(
+    readonly calls: Calls,
+    readonly corr: number,
+    readonly outlet: Outlet,
+    readonly what: string,
+    private readonly timeoutMs: number,
+    signal: AbortSignal | undefined,
+  ) {
+    this.startedAt = calls.clock()
+    this.stopWatch = watchDeadline(timeoutMs, signal, (why) => {
+      const outcome = this.outlet.withdraw(this) ? 'not-delivered' : 'unknown'
+      if (outcome === 'unknown') calls.cancel(this)
+      this.onGiveUp(why === 'timeout' ? this.timedOut(outcome) : aborted(this.what, signal!, outcome))
+    })
+  }
+
+  sealed(flow: SealingFlow, counter: number): void {
+    this.flow = flow
+    this.counter = counter
+  }
+
+  remainingMs(): number {
+    return this.startedAt + this.timeoutMs - this.calls.clock()
+  }
+
+  private timedOut(outcome: Outcome): SealwayError {
+    const where = this.flow ? 'no answer' : 'it never left this process'
+    return this.error('TIMEOUT', `${this.what}: ${where} within ${this.timeoutMs} ms`, outcome)
+  }
+
+  error(code: Code, message: string, outcome: Outcome, more: { data?: unknown; hop?: 'mediator' | 'receiver' } = {}) {
+    return new SealwayError(code, {
+      message,
+      outcome,
+      target: this.outlet.to,
+      afterMs: this.calls.clock() - this.startedAt,
+      hop: more.hop ?? 'client',
+      ...(more.data === undefined ? {} : { data: more.data }),
+    })
+  }
+
+  /** Ends the wait; exactly once, by whoever comes first. @returns false where it was over already */
+  protected settle(): boolean {
+    if (this.settled) return false
+    this.settled = true
+    this.stopWatch()
+    this.outlet.awaiting.delete(this)
+    this.calls.forget(this)
+    return true
+  }
+
+  protected onGiveUp(error: SealwayError): void {
+    this.fail(error)
+  }
+
+  abstract answered(from: string, status: number, body: () => unknown): void
+  abstract accepted(names: readonly string[]): void
+  abstract peerLeft(name: string): void
+  abstract fail(error: SealwayError): void
+}
+
+/** A call: the first answer settles it. */
+export class Call extends Pending {
+  resolve!: (value: unknown) => void
+  reject!: (error: SealwayError) => void
+
+  answered(from: string, status: number, body: () => unknown): void {
+    if (!this.settle()) return
+    const error = errorOf(this, from, status, body)
+    if (error) this.reject(error)
+    else this.resolve(safely(this, from, body, this.reject))
+  }
+
+  accepted(): void {}
+
+  peerLeft(name: string): void {
+    if (this.outlet.to === name) {
+      this.fail(this.error('PEER_GONE', `${this.what}: ${name} disconnected before it answered`, 'unknown'))
+    }
+  }
+
+  fail(error: SealwayError): void {
+    if (this.settle()) this.reject(error)
+  }
+}
+
+function safely(call: Call, from: string, body: () => unknown, reject: (error: SealwayError) => void): unknown {
+  try {
+    return body()
+  } catch (cause) {
+    reject(
+      new SealwayError('MALFORMED', {
+        message: `${call.what}: the answer of ${from} cannot be decoded`,
+        hop: 'receiver',
+        cause,
+      }),
+    )
+    return undefined
+  }
+}
+
+/** What an answer says, if it is not a result. */
+export function errorOf(pending: Pending, from: string, status: number, body: () => unknown): SealwayError | undefined {
+  if (status === ReplyStatus.ok) return undefined
+  let detail: { code?: unknown; message?: unknown; data?: unknown } = {}
+  try {
+    detail = (body() ?? {}) as typeof detail
+  } catch {
+    // An error that cannot be read is still an error.
+  }
+  const message = typeof detail.message === 'string' ? detail.message : ''
+  switch (status) {
+    case ReplyStatus.failed:
+      return pending.error('APPLICATION_ERROR', `${pending.what}: ${from} answered ${String(detail.code)}`, 'unknown', {
+        hop: 'receiver',
+        data: { code: detail.code, data: detail.data },
+      })
+    case ReplyStatus.refused: {
+      const code = isCode(detail.code) ? detail.code : 'INTERNAL'
+      return pending.error(code, `${pending.what}: ${from} refused: ${message}`, 'not-delivered', { hop: 'receiver' })
+    }
+    default:
+      return pending.error('EXCEPTION', `${pending.what}: the handler of ${from} crashed: ${message}`, 'unknown', {
+        hop: 'receiver',
+      })
+  }
+}
+
+/** All that waits for answers, by correlation number. */
+export class Calls {
+  private readonly pending = new Map<number, Pending>()
+  private lastCorr = 0
+
+  constructor(
+    readonly clock: () => number,
+    private readonly maxPending: number,
+    /** Tells the receiver that nobody waits any more. */
+    private readonly onCancel: (pending: Pending) => void,
+  ) {}
+
+  get count(): number {
+    return this.pending.size
+  }
+
+  /** @throws SealwayError `BUSY` */
+  nextCorr(): number {
+    if (this.pending.size >= this.maxPending) {
+      throw new SealwayError('BUSY', {
+        message: `${this.maxPending} calls are in flight already`,
+        outcome: 'not-delivered',
+        hop: 'client',
+      })
+    }
+    return ++this.lastCorr
+  }
+
+  add(pending: Pending): void {
+    this.pending.set(pending.corr, pending)
+  }
+
+  get(corr: number): Pending | undefined {
+    return this.pending.get(corr)
+  }
+
+  forget(pending: Pending): void {
+    this.pending.delete(pending.corr)
+  }
+
+  cancel(pending: Pending): void {
+    this.onCancel(pending)
+  }
+
+  /** The link is gone: what had left it may or may not have arrived. What had not, goes out on the next link. */
+  linkLost(error: SealwayError): void {
+    for (const pending of [...this.pending.values()]) {
+      if (!pending.flow) continue
+      pending.fail(pending.error('LINK_LOST', `${pending.what}: ${error.message} before the answer came`, 'unknown'))
+    }
+  }
+
+  /** This node was closed: nothing will be answered any more. */
+  closed(): void {
+    for (const pending of [...this.pending.values()]) {
+      pending.outlet.withdraw(pending)
+      const outcome = pending.flow ? 'unknown' : 'not-delivered'
+      pending.fail(pending.error('CLOSED', `${pending.what}: this node was closed`, outcome))
+    }
+  }
+}

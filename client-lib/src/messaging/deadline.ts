@@ -1,0 +1,47 @@
+import { SealwayError } from '@sealway/protocol'
+
+/** What every verb takes. */
+export interface WaitOptions {
+  /** Gives up when it fires. */
+  readonly signal?: AbortSignal
+  /** Gives up after this long, ms. */
+  readonly timeout?: number
+}
+
+/** @returns ms. @throws SealwayError `INVALID_ARGUMENT` */
+export function timeoutOf(options: WaitOptions | undefined, defaultMs: number, maxMs: number): number {
+  const timeout = options?.timeout ?? defaultMs
+  if (typeof timeout === 'number' && timeout > 0) return Math.min(timeout, maxMs)
+  throw new SealwayError('INVALID_ARGUMENT', {
+    message: `timeout must be a number of milliseconds above 0, not ${String(timeout)}`,
+    outcome: 'not-delivered',
+    hop: 'client',
+  })
+}
+
+/** @throws SealwayError `ABORTED` where the signal has fired already */
+export function refuseAborted(signal: AbortSignal | undefined, what: string): void {
+  if (signal?.aborted) throw aborted(what, signal, 'not-delivered')
+}
+
+export const aborted = (what: string, signal: AbortSignal, outcome: 'not-delivered' | 'unknown') =>
+  new SealwayError('ABORTED', { message: `${what} was aborted`, outcome, hop: 'client', cause: signal.reason })
+
+/**
+ * Waits for `work` at most `timeoutMs`, or until the signal fires; `onGiveUp` learns which.
+ * @returns a function that ends the watch
+ */
+export function watchDeadline(
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+  onGiveUp: (why: 'timeout' | 'abort') => void,
+): () => void {
+  const timer = setTimeout(onGiveUp, Math.ceil(timeoutMs), 'timeout')
+  if (!signal) return () => clearTimeout(timer)
+  const onAbort = (): void => onGiveUp('abort')
+  signal.addEventListener('abort', onAbort, { once: true })
+  return () => {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', onAbort)
+  }
+}

@@ -1,0 +1,43 @@
+import type { Code, SealwayError } from '@sealway/protocol'
+
+/** What a node tells besides messages. */
+export interface NodeEvents {
+  /** Registered and ready, at first and again after each reconnect. */
+  connected: { readonly mediator: string; readonly epoch: number; readonly transport: string }
+  /** The link is gone; the library is coming back by itself unless `retryInMs` is absent. */
+  disconnected: { readonly error: SealwayError; readonly retryInMs?: number }
+  /** Frames of a sender to this node were lost on the way. */
+  gap: { readonly from: string; readonly to: string; readonly missing: number }
+  /** A frame of this node went nowhere: what the mediator or the receiver said. */
+  dropped: { readonly to: string; readonly code: Code }
+  /** Something arrived that was not handled. */
+  refused: { readonly from: string; readonly code: Code | 'DUPLICATE' | 'LATE' }
+  /** A handler crashed, or an answer could not be encoded. */
+  handlerError: { readonly action: string; readonly from: string; readonly error: unknown }
+}
+
+type Listener<T> = (event: T) => void
+
+/** Typed listeners, a list for each event. A listener that throws is reported to the log and to nobody else. */
+export class Emitter<Events extends object> {
+  private readonly listeners = new Map<keyof Events, Set<Listener<never>>>()
+
+  constructor(private readonly onListenerError: (error: unknown) => void) {}
+
+  /** @returns a function that takes the listener off again */
+  on<Name extends keyof Events>(name: Name, listener: Listener<Events[Name]>): () => void {
+    const listeners = this.listeners.get(name) ?? new Set()
+    this.listeners.set(name, listeners.add(listener as Listener<never>))
+    return () => void listeners.delete(listener as Listener<never>)
+  }
+
+  emit<Name extends keyof Events>(name: Name, event: Events[Name]): void {
+    for (const listener of this.listeners.get(name) ?? []) {
+      try {
+        ;(listener as Listener<Events[Name]>)(event)
+      } catch (error) {
+        this.onListenerError(error)
+      }
+    }
+  }
+}

@@ -1,0 +1,173 @@
+import { Kind, SealwayError } from '@sealway/protocol'
+import { RecordCursor } from '../crypto/bundle.js'
+import type { OpeningFlow } from '../crypto/flow-table.js'
+import { InboundRoute, type Opener, type OpenResult } from '../crypto/open.js'
+import { decodeReceipt, type Receipt } from '../crypto/receipt.js'
+import { Delivery, readPayload } from './delivery.js'
+import { type ActionNames, type Codec, decodeBody } from './payload.js'
+
+/** What hangs on a flow that this node receives: where it is in its order. */
+export interface FlowOrder {
+  /** The counter that comes next. */
+  expected: number
+}
+
+export interface InboxParts {
+  readonly opener: Opener<FlowOrder>
+  readonly actions: ActionNames
+  readonly codec: Codec | undefined
+  readonly clock: () => number
+  readonly dispatch: (delivery: Delivery) => void
+  /** A caller withdrew its call. */
+  readonly withdrawn: (from: string, corr: number) => void
+  readonly answered: (from: string, corr: number, status: number, body: () => unknown) => void
+  readonly receipt: (from: string, receipt: Receipt) => void
+  /** A frame was refused; the sender is told where that is possible. */
+  readonly refused: (
+    route: InboundRoute<FlowOrder>,
+    result: OpenResult & { type: 'refused' },
+    sealed: Uint8Array,
+  ) => void
+  /** Frames of a sender did not arrive: how many. */
+  readonly gap: (from: string, to: string, missing: number) => void
+  /** Counted, not delivered. */
+  readonly dropped: (from: string, why: 'duplicate' | 'late' | 'expired' | 'malformed') => void
+}
+
+/** Opens what arrives, keeps its order, and hands on each message. */
+export class Inbox {
+  private readonly parts: InboxParts
+  private readonly routes = new Map<number, InboundRoute<FlowOrder>>()
+  private readonly cursor = new RecordCursor()
+
+  constructor(parts: InboxParts) {
+    this.parts = parts
+  }
+
+  announce(number: number, from: string, to: string, scope: string): void {
+    this.routes.set(number, new InboundRoute<FlowOrder>(from, to, scope))
+  }
+
+  /** @returns who it was that sent on this route */
+  retire(number: number): string | undefined {
+    const route = this.routes.get(number)
+    this.routes.delete(number)
+    return route?.from
+  }
+
+  /** Routes are the link's; on the next one everything is announced again. */
+  unlinked(): void {
+    this.routes.clear()
+  }
+
+  /** @throws SealwayError `UNKNOWN_ROUTE`: the mediator broke the protocol */
+  receive(number: number, sealed: Uint8Array): void {
+    const route = this.routes.get(number)
+    if (!route) {
+      throw new SealwayError('UNKNOWN_ROUTE', {
+        message: `a frame arrived on route ${number}, which was not announced`,
+      })
+    }
+    const result = this.parts.opener.open(sealed, route)
+    switch (result.type) {
+      case 'refused':
+        this.parts.refused(route, result, sealed)
+        return
+      case 'duplicate':
+        this.parts.dropped(route.from, 'duplicate')
+        return
+      case 'opened':
+        this.opened(route, result)
+    }
+  }
+
+  private opened(route: InboundRoute<FlowOrder>, result: OpenResult<FlowOrder> & { type: 'opened' }): void {
+    const { plaintext, kind, flow, counter } = result
+    if (kind === Kind.receipt) {
+      const receipt = decodeReceipt(plaintext)
+      if (receipt) this.parts.receipt(route.from, receipt)
+      return
+    }
+    if (kind !== Kind.bundle) {
+      this.parts.dropped(route.from, 'malformed')
+      return
+    }
+    const late = this.isLate(route, flow, counter)
+    const { cursor } = this
+    if (cursor.open(plaintext) < 0) {
+      this.parts.dropped(route.from, 'malformed')
+      return
+    }
+    while (cursor.next()) this.record(route, cursor, late)
+  }
+
+  /**
+   * First in, first out: a frame behind one that was delivered already is late.
+   * A flow to one member of a group is spread over all of them, so its gaps mean nothing here.
+   */
+  private isLate(route: InboundRoute<FlowOrder>, flow: OpeningFlow<FlowOrder>, counter: number): boolean {
+    if (route.to.startsWith('any:')) return false
+    const order = flow.attached
+    if (!order) {
+      // To this node, a flow begins at 0; a member of a group may have come later than the flow.
+      const direct = !route.to.startsWith('group:')
+      if (direct && counter > 0) this.parts.gap(route.from, route.to, counter)
+      flow.attached = { expected: counter + 1 }
+      return false
+    }
+    if (counter < order.expected) return true
+    if (counter > order.expected) this.parts.gap(route.from, route.to, counter - order.expected)
+    order.expected = counter + 1
+    return false
+  }
+
+  private record(route: InboundRoute<FlowOrder>, cursor: RecordCursor, late: boolean): void {
+    const { parts } = this
+    const { kind, corr, bytes, payloadStart, payloadEnd } = cursor
+    switch (kind) {
+      case Kind.reply: {
+        if (corr < 0 || payloadEnd - payloadStart < 2) return parts.dropped(route.from, 'malformed')
+        const encoding = bytes[payloadStart + 1]!
+        const { codec } = parts
+        const body = () => decodeBody(encoding, bytes, payloadStart + 2, payloadEnd, codec)
+        parts.answered(route.from, corr, bytes[payloadStart]!, body)
+        return
+      }
+      case Kind.receipt: {
+        const receipt = decodeReceipt(bytes.subarray(payloadStart, payloadEnd))
+        if (receipt) parts.receipt(route.from, receipt)
+        return
+      }
+      case Kind.call:
+        if (payloadStart === payloadEnd) return parts.withdrawn(route.from, corr)
+        break
+      case Kind.fire:
+      case Kind.broadcast:
+        // What nobody will ask for again must not overtake what came after it.
+        if (late) return parts.dropped(route.from, 'late')
+        break
+      default:
+        return parts.dropped(route.from, 'malformed')
+    }
+    const payload = readPayload(bytes, payloadStart, payloadEnd)
+    if (!payload) return parts.dropped(route.from, 'malformed')
+    const deadline = cursor.ttlMs < 0 ? undefined : parts.clock() + cursor.ttlMs
+    parts.dispatch(
+      new Delivery(
+        parts.actions.decode(bytes, payload.actionStart, payload.actionEnd),
+        route.from,
+        route.to,
+        route.scope,
+        kind,
+        corr,
+        deadline,
+        payload.encoding,
+        bytes,
+        payload.metaStart,
+        payload.bodyStart,
+        payloadEnd,
+        parts.codec,
+      ),
+    )
+  }
+}

@@ -1,0 +1,486 @@
+import {
+  type Code,
+  codeNumber,
+  formatAddress,
+  Kind,
+  type Limits,
+  parseAddress,
+  parseGroup,
+  SealwayError,
+  type Welcome,
+} from '@sealway/protocol'
+import type { Keyring } from '../crypto/keyring.js'
+import { Opener } from '../crypto/open.js'
+import { PooledRandom } from '../crypto/random.js'
+import { encodeReceipt, type Receipt, ReceiptStatus } from '../crypto/receipt.js'
+import type { Link, LinkEvents } from '../session/link.js'
+import type { Logger } from '../session/log.js'
+import { Broadcast, type BroadcastReport, type Want } from './broadcast.js'
+import { Call, Calls, type Pending } from './calls.js'
+import { refuseAborted, timeoutOf, type WaitOptions } from './deadline.js'
+import { type Delivery, ExpectedError } from './delivery.js'
+import type { Emitter, NodeEvents } from './events.js'
+import { Handlers } from './handlers.js'
+import { type FlowOrder, Inbox } from './inbox.js'
+import type { Outlet } from './outlet.js'
+import { Outlets, usualScope } from './outlets.js'
+import { ActionNames, ackOnlyFlag, BodyWriter, type Codec, ReplyStatus } from './payload.js'
+import { Waiting } from './waiting.js'
+
+export interface SendOptions extends WaitOptions {
+  /** Free data beside the body, sealed with it; at most 64 KiB as JSON. */
+  readonly meta?: { readonly [name: string]: unknown }
+}
+
+export interface BroadcastOptions extends SendOptions {
+  /** `report` (default): who was reached. `acks`: whose handler ran. `replies`: what each answered. */
+  readonly want?: Want
+}
+
+export interface MessengerParts {
+  readonly name: string
+  readonly groups: readonly string[]
+  readonly incarnation: number
+  readonly keyring: Keyring
+  readonly codec: Codec | undefined
+  readonly strictIncarnation: boolean
+  readonly clock: () => number
+  readonly limits: Limits
+  readonly logger: Logger
+  readonly events: Emitter<NodeEvents>
+  readonly afterBurst: (work: () => void) => void
+  readonly nextTurn: (work: () => void) => void
+}
+
+const sendTimeoutMs = 10_000
+const broadcastTimeoutMs = 10_000
+/** A sender that cannot be told otherwise hears of its wrong key this often at most, ms. */
+const hintEveryMs = 1_000
+const done = Promise.resolve()
+
+/** The verbs of a node, and what answers them: everything between the user's call and a link's bytes. */
+export class Messenger {
+  readonly handlers: Handlers
+  readonly calls: Calls
+  private readonly parts: MessengerParts
+  private readonly outlets: Outlets
+  private readonly inbox: Inbox
+  private readonly actions = new ActionNames()
+  private readonly body: BodyWriter
+  private readonly waiting = new Waiting()
+  private link: Link | undefined
+  private welcome: Welcome | undefined
+  private readonly running = new Map<string, Delivery>()
+  private readonly hintedAt = new Map<string, number>()
+
+  constructor(parts: MessengerParts) {
+    this.parts = parts
+    const { clock, limits, events } = parts
+    this.body = new BodyWriter(parts.codec)
+    this.calls = new Calls(clock, limits.maxPendingCalls, (pending) => this.cancel(pending))
+    this.outlets = new Outlets({
+      name: parts.name,
+      keyring: parts.keyring,
+      random: new PooledRandom(),
+      clock,
+      limits,
+      linkReady: () => this.link?.writableNow ?? false,
+      writeLink: (bytes) => this.link?.write(bytes),
+      openRoute: (outlet) => this.openRoute(outlet),
+      dropped: (outlet, code) => events.emit('dropped', { to: outlet.to, code }),
+      roomy: (outlet) => this.waiting.retry(outlet),
+      afterBurst: parts.afterBurst,
+      nextTurn: parts.nextTurn,
+    })
+    this.handlers = new Handlers({
+      maxRunning: limits.maxRunningHandlers,
+      answer: (delivery, result) => this.answer(delivery, result),
+      failed: (delivery, error) => this.failed(delivery, error),
+      refused: (delivery, error) => this.refuse(delivery, error),
+      running: (delivery, begun) => {
+        if (delivery.corr < 0) return
+        if (begun) this.running.set(delivery.key, delivery)
+        else this.running.delete(delivery.key)
+      },
+    })
+    this.inbox = new Inbox({
+      opener: new Opener<FlowOrder>({
+        keyring: parts.keyring,
+        name: parts.name,
+        groups: parts.groups,
+        incarnation: parts.incarnation,
+        clock,
+        strictInc: parts.strictIncarnation,
+      }),
+      actions: this.actions,
+      codec: parts.codec,
+      clock,
+      dispatch: (delivery) => this.handlers.dispatch(delivery),
+      withdrawn: (from, corr) =>
+        this.running
+          .get(`${from}/${corr}`)
+          ?.abort(new SealwayError('ABORTED', { message: `${from} gave up its call`, target: from })),
+      answered: (from, corr, status, body) => this.answered(from, corr, status, body),
+      receipt: (from, receipt) => this.receipt(from, receipt),
+      refused: (route, result, sealed) => {
+        events.emit('refused', { from: route.from, code: result.code })
+        if (result.code === 'UNKNOWN_KEY') this.hintUnknownKey(route.from, route.scope, result.kid, sealed)
+        if (result.code === 'STALE_INCARNATION') this.hintIncarnation(route.from, route.scope, sealed)
+      },
+      gap: (from, to, missing) => events.emit('gap', { from, to, missing }),
+      dropped: (from, why) => {
+        const codes = { duplicate: 'DUPLICATE', late: 'LATE', expired: 'TIMEOUT', malformed: 'MALFORMED' } as const
+        events.emit('refused', { from, code: codes[why] })
+      },
+    })
+  }
+
+  /** Calls in flight and handlers at work: what a drain waits for. */
+  get busy(): boolean {
+    return this.calls.count > 0 || this.handlers.running > 0 || this.waiting.count > 0
+  }
+
+  get flushed(): boolean {
+    return this.outlets.idle
+  }
+
+  // ---- verbs
+
+  /** Resolves when the message is queued here. */
+  send(to: string, action: string, body?: unknown, options?: SendOptions): Promise<void> {
+    const outlet = this.outlet(to)
+    return this.queue(outlet, Kind.fire, action, body, options)
+  }
+
+  private queue(outlet: Outlet, kind: Kind, action: string, body: unknown, options: SendOptions | undefined) {
+    const name = this.actions.encode(action)
+    const meta = encodeMeta(options)
+    if (options?.signal) refuseAborted(options.signal, `send ${action} to ${outlet.to}`)
+    this.body.prepare(body)
+    if (this.waiting.count === 0 && outlet.message(kind, name, meta, this.body, -1, -1)) return done
+    const timeoutMs = timeoutOf(options, sendTimeoutMs, this.parts.limits.maxCallTimeoutMs)
+    return this.waiting.add(outlet, `send ${action} to ${outlet.to}`, timeoutMs, options?.signal, () => {
+      this.body.prepare(body)
+      return outlet.message(kind, name, meta, this.body, -1, -1)
+    })
+  }
+
+  call(to: string, action: string, body?: unknown, options?: SendOptions): Promise<unknown> {
+    const outlet = this.outlet(to)
+    if (outlet.to.startsWith('group:')) {
+      throw new SealwayError('INVALID_ARGUMENT', {
+        message: `a call has one answer; ${outlet.to} has many: use broadcast with want: 'replies'`,
+        outcome: 'not-delivered',
+      })
+    }
+    const timeoutMs = timeoutOf(options, this.parts.limits.callTimeoutMs, this.parts.limits.maxCallTimeoutMs)
+    const what = `call ${action} to ${outlet.to}`
+    return new Promise((resolve, reject) => {
+      const call = new Call(this.calls, this.begin(what, options), outlet, what, timeoutMs, options?.signal)
+      call.resolve = resolve
+      call.reject = reject
+      this.launch(call, outlet, Kind.call, action, body, options, timeoutMs, 0)
+    })
+  }
+
+  broadcast(group: string, action: string, body?: unknown, options?: BroadcastOptions): Promise<BroadcastReport> {
+    const name = parseGroup(group.startsWith('group:') ? group.slice(6) : group)
+    const outlet = this.outlet(`group:${name}`)
+    const timeoutMs = timeoutOf(options, broadcastTimeoutMs, this.parts.limits.maxCallTimeoutMs)
+    const want = options?.want ?? 'report'
+    const what = `broadcast ${action} to ${name}`
+    return new Promise((resolve, reject) => {
+      const broadcast = new Broadcast(this.calls, this.begin(what, options), outlet, what, timeoutMs, options?.signal)
+      broadcast.want = want
+      broadcast.resolve = resolve
+      broadcast.reject = reject
+      const flags = want === 'acks' ? ackOnlyFlag : 0
+      this.launch(broadcast, outlet, Kind.broadcast, action, body, options, want === 'report' ? -1 : timeoutMs, flags)
+    })
+  }
+
+  private begin(what: string, options: SendOptions | undefined): number {
+    refuseAborted(options?.signal, what)
+    return this.calls.nextCorr()
+  }
+
+  private launch(
+    pending: Pending,
+    outlet: Outlet,
+    kind: Kind,
+    action: string,
+    body: unknown,
+    options: SendOptions | undefined,
+    ttlMs: number,
+    flags: number,
+  ): void {
+    const attempt = (): boolean => {
+      if (pending.settled) return true
+      this.body.prepare(body)
+      // A broadcast that only wants to know whom it reached asks the mediator, not the members.
+      const corr = ttlMs < 0 ? -1 : pending.corr
+      if (!outlet.message(kind, name, meta, this.body, corr, ttlMs, pending, flags)) return false
+      if (kind === Kind.broadcast) outlet.wantAccepted()
+      return true
+    }
+    const name = this.actions.encode(action)
+    const meta = encodeMeta(options)
+    this.calls.add(pending)
+    try {
+      // Nobody overtakes those who already wait for room.
+      if (this.waiting.count > 0 || !attempt()) this.waiting.enqueue(outlet, attempt)
+    } catch (error) {
+      pending.fail(error as SealwayError)
+    }
+  }
+
+  // ---- answers
+
+  private answered(from: string, corr: number, status: number, body: () => unknown): void {
+    const pending = this.calls.get(corr)
+    if (!pending) return this.parts.events.emit('refused', { from, code: 'LATE' })
+    // Only who was asked may answer; a member of the scope could otherwise guess the number.
+    const { to } = pending.outlet
+    if (!to.includes(':') && to !== from) return this.parts.events.emit('refused', { from, code: 'FORBIDDEN' })
+    pending.answered(from, status, body)
+  }
+
+  private answer(delivery: Delivery, result: unknown): void {
+    if (delivery.corr < 0) return
+    this.reply(delivery, ReplyStatus.ok, (delivery.flags & ackOnlyFlag) !== 0 ? undefined : result)
+  }
+
+  private failed(delivery: Delivery, error: unknown): void {
+    if (error instanceof ExpectedError) {
+      if (delivery.corr >= 0) this.reply(delivery, ReplyStatus.failed, { code: error.code, data: error.data })
+      return
+    }
+    const { action, from } = delivery
+    this.parts.logger.error({ err: error, action, from }, 'a handler crashed')
+    this.parts.events.emit('handlerError', { action, from, error })
+    // The message goes back, the stack stays here.
+    const message = error instanceof Error ? error.message : String(error)
+    if (delivery.corr >= 0) this.reply(delivery, ReplyStatus.exception, { message })
+  }
+
+  private refuse(delivery: Delivery, error: SealwayError): void {
+    const { from, corr } = delivery
+    this.parts.events.emit('refused', { from, code: error.code })
+    if (corr >= 0) this.reply(delivery, ReplyStatus.refused, { code: error.code, message: error.message })
+  }
+
+  private reply(delivery: Delivery, status: number, body: unknown): void {
+    const outlet = this.outlets.get(delivery.from, delivery.scope)
+    try {
+      this.body.prepare(body)
+      if (outlet.reply(status, this.body, delivery.corr)) return
+    } catch (error) {
+      if (status !== ReplyStatus.ok) throw error
+      this.failed(delivery, error)
+      return
+    }
+    // Its caller does not read; what it does not take in is what it must do without.
+    this.parts.events.emit('dropped', { to: delivery.from, code: 'BUSY' })
+  }
+
+  private cancel(pending: Pending): void {
+    const { outlet, corr } = pending
+    // A call to one of a group went to a member that only the mediator knows.
+    if (pending instanceof Call && !outlet.to.includes(':')) outlet.raw(Kind.call, new Uint8Array(0), corr)
+  }
+
+  // ---- receipts and hints
+
+  private receipt(from: string, receipt: Receipt): void {
+    const outlet = this.outlets.get(from, 'default')
+    if (receipt.status !== ReceiptStatus.incarnation) return
+    outlet.retarget(receipt.incarnation)
+    this.refusedFrame(outlet, receipt.flow, receipt.ackUpTo, 'STALE_INCARNATION', 'receiver')
+  }
+
+  /** Our frames went to a process that is no more; the live one says who it is. */
+  private hintIncarnation(from: string, scope: string, sealed: Uint8Array): void {
+    if (!this.mayHint(`inc ${from}`)) return
+    this.outlets.get(from, scope).raw(
+      Kind.receipt,
+      encodeReceipt({
+        status: ReceiptStatus.incarnation,
+        ...positionOf(sealed),
+        incarnation: this.parts.incarnation,
+      }),
+    )
+  }
+
+  /**
+   * The sender holds a key that we do not. What we say is sealed with ours, so it may not open there; that it came,
+   * with the kind of a receipt and a key that is unknown there, says enough.
+   */
+  private hintUnknownKey(from: string, scope: string, kid: Uint8Array, sealed: Uint8Array): void {
+    if (sealed[2] === Kind.receipt) {
+      this.keyMismatch(from)
+      return
+    }
+    if (!this.mayHint(`key ${from}`)) return
+    try {
+      const receipt = encodeReceipt({ status: ReceiptStatus.unknownKey, ...positionOf(sealed), kid })
+      this.outlets.get(from, scope).sealAlone(Kind.receipt, receipt)
+    } catch (error) {
+      this.parts.logger.warn({ from, err: error }, 'a sender with another key cannot be told')
+    }
+  }
+
+  private keyMismatch(from: string): void {
+    for (const outlet of this.outlets.all()) {
+      if (outlet.to !== from) continue
+      for (const waiter of [...outlet.awaiting] as Pending[]) {
+        const message = `${waiter.what}: ${from} does not hold the key this was sealed with`
+        waiter.fail(waiter.error('UNKNOWN_KEY', message, 'not-delivered', { hop: 'receiver' }))
+      }
+      this.parts.events.emit('dropped', { to: from, code: 'UNKNOWN_KEY' })
+    }
+  }
+
+  private mayHint(what: string): boolean {
+    const now = this.parts.clock()
+    if (now - (this.hintedAt.get(what) ?? Number.NEGATIVE_INFINITY) < hintEveryMs) return false
+    if (this.hintedAt.size > 10_000) this.hintedAt.clear()
+    this.hintedAt.set(what, now)
+    return true
+  }
+
+  private refusedFrame(outlet: Outlet, flow: Uint8Array, counter: number, code: Code, hop: 'mediator' | 'receiver') {
+    for (const waiter of [...outlet.awaiting] as Pending[]) {
+      if (waiter.counter !== counter || !sameBytes(waiter.flow!.id, flow)) continue
+      waiter.fail(waiter.error(code, `${waiter.what}: ${meaning(code, outlet.to)}`, 'not-delivered', { hop }))
+    }
+    this.parts.events.emit('dropped', { to: outlet.to, code })
+  }
+
+  // ---- the link
+
+  private outlet(to: string): Outlet {
+    const known = this.outlets.peek(to)
+    if (known) return known
+    const canonical = formatAddress(parseAddress(to))
+    return this.outlets.get(canonical, usualScope(canonical))
+  }
+
+  private openRoute(outlet: Outlet): void {
+    if (!this.link || !this.welcome) return
+    outlet.linked(this.welcome.limits)
+    this.link.openRoute(outlet.number, outlet.to, outlet.scope)
+  }
+
+  readonly linkEvents: Omit<LinkEvents, 'closed' | 'goaway' | 'peers'> = {
+    announce: (route, from, to, scope) => this.inbox.announce(route, from, to, scope),
+    retire: (route) => this.peerLeft(this.inbox.retire(route)),
+    deliver: (route, sealed) => this.inbox.receive(route, sealed),
+    credit: (route, bytes, frames) => this.outlets.numbered(route)?.credit(bytes, frames),
+    reject: (route, code, frameId) => {
+      const outlet = this.outlets.numbered(route)
+      if (outlet) this.refusedFrame(outlet, frameId.subarray(0, 8), counterOf(frameId, 8), code, 'mediator')
+    },
+    accepted: (route, frameId, names) => {
+      const outlet = this.outlets.numbered(route)
+      const counter = counterOf(frameId, 8)
+      for (const waiter of [...(outlet?.awaiting ?? [])] as Pending[]) {
+        if (waiter.counter === counter && sameBytes(waiter.flow!.id, frameId)) waiter.accepted(names)
+      }
+    },
+    status: (route, online, incarnation) => {
+      const outlet = this.outlets.numbered(route)
+      if (!outlet) return
+      const left = outlet.online === true && !online
+      outlet.online = online
+      if (online) outlet.retarget(incarnation)
+      else if (left) this.targetLeft(outlet)
+    },
+    writable: () => this.outlets.pump(),
+    idle: () => this.outlets.flushNow(),
+  }
+
+  private targetLeft(outlet: Outlet): void {
+    for (const waiter of [...outlet.awaiting] as Pending[]) waiter.peerLeft(outlet.to)
+  }
+
+  /** A sender is gone: nobody waits for what its calls would answer. */
+  private peerLeft(name: string | undefined): void {
+    if (name === undefined) return
+    for (const delivery of this.running.values()) {
+      if (delivery.from !== name) continue
+      delivery.abort(new SealwayError('PEER_GONE', { message: `${name} disconnected`, target: name }))
+    }
+  }
+
+  linkUp(link: Link, welcome: Welcome): void {
+    this.link = link
+    this.welcome = welcome
+    for (const outlet of this.outlets.all()) this.openRoute(outlet)
+    this.outlets.pump()
+  }
+
+  linkDown(error: SealwayError): void {
+    this.link = undefined
+    this.outlets.unlinked()
+    this.inbox.unlinked()
+    for (const outlet of this.outlets.all()) outlet.online = undefined
+    this.calls.linkLost(error)
+  }
+
+  flush(): void {
+    this.outlets.flushNow()
+  }
+
+  close(): void {
+    this.waiting.close()
+    this.calls.closed()
+    const reason = new SealwayError('CLOSED', { message: 'this node was closed' })
+    for (const delivery of this.running.values()) delivery.abort(reason)
+  }
+}
+
+/** A call's number, and so the place of a frame in its flow: from the clear header. */
+const positionOf = (sealed: Uint8Array) => ({
+  flow: sealed.slice(20, 28),
+  ackUpTo: counterOf(sealed, 56),
+  bitmapLow: 1,
+  bitmapHigh: 0,
+})
+
+function counterOf(bytes: Uint8Array, at: number): number {
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  return view.readUInt32BE(at) * 2 ** 32 + view.readUInt32BE(at + 4)
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  for (let i = 0; i < 8; i++) if (a[i] !== b[i]) return false
+  return true
+}
+
+function encodeMeta(options: SendOptions | undefined): Uint8Array | undefined {
+  if (!options?.meta) return undefined
+  const bytes = Buffer.from(JSON.stringify(options.meta))
+  if (bytes.length <= 0xffff) return bytes
+  throw new SealwayError('TOO_LARGE', {
+    message: 'meta is over 64 KiB as JSON',
+    outcome: 'not-delivered',
+    hop: 'client',
+  })
+}
+
+function meaning(code: Code, to: string): string {
+  switch (code) {
+    case 'OFFLINE':
+      return `${to} is not connected`
+    case 'UNKNOWN_NODE':
+      return `no node is named ${to}`
+    case 'UNKNOWN_GROUP':
+      return `there is no ${to}`
+    case 'BUSY':
+      return `the queue of ${to} is full`
+    case 'FORBIDDEN':
+      return `the token does not allow sending to ${to}`
+    default:
+      return `${to} was not reached (${code}, ${codeNumber(code)})`
+  }
+}

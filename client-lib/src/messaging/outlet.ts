@@ -1,0 +1,352 @@
+import {
+  bundleTargetBytes,
+  type Code,
+  FrameFlag,
+  FrameType,
+  Kind,
+  type Limits,
+  recordHeaderBytes,
+  SealwayError,
+  writeHeader,
+  writeU32,
+} from '@sealway/protocol'
+import type { BundleWriter } from '../crypto/bundle.js'
+import type { Keyring } from '../crypto/keyring.js'
+import type { Random } from '../crypto/random.js'
+import { type SealedFrame, SealingFlow } from '../crypto/seal.js'
+import type { BodyWriter } from './payload.js'
+import { metaFlag } from './payload.js'
+
+/** A bundle is sealed when it has grown to this: past 32 KiB the fixed cost of a seal no longer shows. */
+const sealAtBytes = bundleTargetBytes / 2
+const noMeta = new Uint8Array(0)
+
+/** Somebody who waits for what became of a record. */
+export interface Waiter {
+  /** Its record in the bundle, until the bundle is sealed. */
+  recordStart: number
+  recordEnd: number
+  /** Settled, so that its record need not be sent any more. */
+  readonly settled: boolean
+  /** ms left, to be written into the record when it leaves; absent where the record has no deadline. */
+  remainingMs?(): number
+  /** It left in this frame. */
+  sealed(flow: SealingFlow, counter: number): void
+}
+
+interface Bundle {
+  readonly writer: BundleWriter
+  waiters: Waiter[] | undefined
+  wantAccepted: boolean
+  readonly openedAt: number
+}
+
+/** What outlets share: the link, the keys, the memory. */
+export interface OutletParts {
+  readonly name: string
+  readonly keyring: Keyring
+  readonly random: Random
+  readonly clock: () => number
+  readonly limits: Limits
+  /** Hands sealed frames to the link. */
+  write(header: Buffer, ciphertext: Buffer, tag: Buffer): void
+  /** Whether the link takes more now. */
+  readonly linkReady: () => boolean
+  /** Asks for a flush at the end of this burst. */
+  schedule(outlet: Outlet): void
+  /** Writers are lent: an outlet holds one only while something is in it. */
+  borrow(): BundleWriter
+  giveBack(writer: BundleWriter): void
+  /** A frame of this outlet was lost, as the mediator or the receiver said. */
+  dropped(outlet: Outlet, code: Code): void
+  /** There is room again for a send that waits. */
+  roomy(outlet: Outlet): void
+}
+
+/** All that goes to one address: the bundle being filled, those that wait for credit, the flow that seals them. */
+export class Outlet {
+  /** Incarnation of the receiver, 0 where it is not known. */
+  incarnation = 0
+  /** It is on the list of those to flush. */
+  scheduled = false
+  /** As the mediator last said; undefined before it has. */
+  online: boolean | undefined
+  /** Records of calls and broadcasts that left and are not settled. */
+  readonly awaiting = new Set<Waiter>()
+  private flow: SealingFlow | undefined
+  private keyringVersion = -1
+  private current: Bundle | undefined
+  private readonly queue: Bundle[] = []
+  private queuedBytes = 0
+  private windowBytes = 0
+  private windowFrames = 0
+
+  constructor(
+    readonly to: string,
+    readonly scope: string,
+    readonly number: number,
+    private readonly parts: OutletParts,
+  ) {}
+
+  /** Bytes of plaintext that wait here. */
+  get waitingBytes(): number {
+    return this.queuedBytes + (this.current?.writer.bytes ?? 0)
+  }
+
+  get idle(): boolean {
+    return this.current === undefined && this.queue.length === 0
+  }
+
+  hasRoom(bytes: number): boolean {
+    return this.queuedBytes + bytes <= this.parts.limits.outletBytes
+  }
+
+  /** A new link: its window is whole again. */
+  linked(window: { readonly routeWindowBytes: number; readonly routeWindowFrames: number }): void {
+    this.windowBytes = window.routeWindowBytes
+    this.windowFrames = window.routeWindowFrames
+  }
+
+  credit(bytes: number, frames: number): void {
+    this.windowBytes += bytes
+    this.windowFrames += frames
+    this.pump()
+  }
+
+  /**
+   * Adds a message. The body was prepared in `body`.
+   * @param corr -1 without
+   * @param ttlMs -1 without
+   * @returns false where there is no room now
+   * @throws SealwayError `TOO_LARGE`, `NO_KEY`
+   */
+  message(
+    kind: Kind,
+    action: Uint8Array,
+    meta: Uint8Array | undefined,
+    body: BodyWriter,
+    corr: number,
+    ttlMs: number,
+    waiter?: Waiter,
+    flags = 0,
+  ): boolean {
+    const metaBytes = meta ?? noMeta
+    const size = 2 + action.length + (meta ? 2 + metaBytes.length : 0) + body.size
+    const at = this.begin(kind, size, corr, ttlMs)
+    if (at < 0) return false
+    const bundle = this.current!
+    const { writer } = bundle
+    const { buffer, bytes: start } = writer
+    buffer[at] = body.encoding | flags | (meta ? metaFlag : 0)
+    buffer[at + 1] = action.length
+    buffer.set(action, at + 2)
+    let end = at + 2 + action.length
+    if (meta) {
+      buffer.writeUInt16BE(metaBytes.length, end)
+      buffer.set(metaBytes, end + 2)
+      end += 2 + metaBytes.length
+    }
+    writer.end(body.write(buffer, end))
+    if (waiter) {
+      waiter.recordStart = start
+      waiter.recordEnd = writer.bytes
+      if (bundle.waiters) bundle.waiters.push(waiter)
+      else bundle.waiters = [waiter]
+    }
+    this.appended(bundle)
+    return true
+  }
+
+  /** Adds an answer to what came with `corr`. */
+  reply(status: number, body: BodyWriter, corr: number): boolean {
+    const at = this.begin(Kind.reply, 2 + body.size, corr, -1)
+    if (at < 0) return false
+    const bundle = this.current!
+    const { buffer } = bundle.writer
+    buffer[at] = status
+    buffer[at + 1] = body.encoding
+    bundle.writer.end(body.write(buffer, at + 2))
+    this.appended(bundle)
+    return true
+  }
+
+  /** Adds a record as it is: a receipt, or a call's withdrawal (a call without payload). */
+  raw(kind: Kind, payload: Uint8Array, corr = -1): boolean {
+    const at = this.begin(kind, payload.length, corr, -1)
+    if (at < 0) return false
+    const bundle = this.current!
+    bundle.writer.buffer.set(payload, at)
+    bundle.writer.end(at + payload.length)
+    this.appended(bundle)
+    return true
+  }
+
+  /** The bundle under way must be reported by name (a broadcast's report). */
+  wantAccepted(): void {
+    if (this.current) this.current.wantAccepted = true
+  }
+
+  /** Takes out the record of somebody who no longer waits. @returns false where it has left already */
+  withdraw(waiter: Waiter): boolean {
+    if (this.awaiting.delete(waiter)) return false
+    for (const bundle of this.current ? [...this.queue, this.current] : this.queue) {
+      const at = bundle.waiters?.indexOf(waiter) ?? -1
+      if (at < 0) continue
+      const bytes = waiter.recordEnd - waiter.recordStart
+      bundle.writer.cut(waiter.recordStart, waiter.recordEnd)
+      bundle.waiters!.splice(at, 1)
+      for (const later of bundle.waiters!) {
+        if (later.recordStart < waiter.recordStart) continue
+        later.recordStart -= bytes
+        later.recordEnd -= bytes
+      }
+      if (bundle !== this.current) this.queuedBytes -= bytes
+      return true
+    }
+    return false
+  }
+
+  private begin(kind: Kind, size: number, corr: number, ttlMs: number): number {
+    if (!this.hasRoom(size)) return -1
+    // A key that is missing must be an error of this send, not of a later flush.
+    if (this.keyringVersion !== this.parts.keyring.version) this.renewFlow()
+    if (this.current) {
+      const at = this.place(this.current.writer, kind, size, corr, ttlMs)
+      if (at >= 0) return at
+      this.flush()
+      if (this.current) this.enqueue(this.current)
+    }
+    const writer = this.parts.borrow()
+    const at = this.place(writer, kind, size, corr, ttlMs)
+    if (at < 0) {
+      this.parts.giveBack(writer)
+      throw new SealwayError('TOO_LARGE', {
+        message: `a message of ${size} bytes to ${this.to} does not fit a frame`,
+        outcome: 'not-delivered',
+        hop: 'client',
+        target: this.to,
+      })
+    }
+    this.current = { writer, waiters: undefined, wantAccepted: false, openedAt: this.parts.clock() }
+    return at
+  }
+
+  private place(writer: BundleWriter, kind: Kind, size: number, corr: number, ttlMs: number): number {
+    return writer.begin(kind, size, undefined, corr < 0 ? undefined : corr, ttlMs < 0 ? undefined : ttlMs)
+  }
+
+  private appended(bundle: Bundle): void {
+    if (bundle.writer.bytes < sealAtBytes) {
+      this.parts.schedule(this)
+    } else {
+      this.flush()
+      if (this.current) {
+        this.enqueue(this.current)
+        this.current = undefined
+      }
+      this.parts.schedule(this)
+    }
+  }
+
+  private enqueue(bundle: Bundle): void {
+    this.queue.push(bundle)
+    this.queuedBytes += bundle.writer.bytes
+    if (this.current === bundle) this.current = undefined
+  }
+
+  private get ready(): boolean {
+    return this.windowBytes > 0 && this.windowFrames > 0 && this.parts.linkReady()
+  }
+
+  /** Seals what is there, as far as link and credit allow. */
+  flush(): void {
+    if (this.queue.length > 0) this.pump()
+    const bundle = this.current
+    if (!bundle || this.queue.length > 0 || !this.ready) return
+    this.current = undefined
+    this.seal(bundle)
+  }
+
+  /** Seals bundles that have waited. */
+  pump(): void {
+    if (this.queue.length === 0) {
+      if (this.current) this.parts.schedule(this)
+      return
+    }
+    while (this.queue.length > 0 && this.ready) {
+      const bundle = this.queue.shift()!
+      this.queuedBytes -= bundle.writer.bytes
+      this.seal(bundle)
+    }
+    if (this.current) this.parts.schedule(this)
+    this.parts.roomy(this)
+  }
+
+  private seal(bundle: Bundle): void {
+    const { writer, waiters } = bundle
+    if (writer.records > 0) {
+      const now = this.parts.clock()
+      if (!this.flow || this.flow.expired(now) || this.keyringVersion !== this.parts.keyring.version) this.renewFlow()
+      const flow = this.flow!
+      if (waiters && now - bundle.openedAt > staleDeadlineMs) rewriteDeadlines(bundle)
+      const frame: SealedFrame = flow.seal(Kind.bundle, 0, writer.take(), 0, this.incarnation)
+      const flags = bundle.wantAccepted ? FrameFlag.wantAccepted : 0
+      writeHeader(frame.header, 0, FrameType.send, flags, this.number, frame.bytes)
+      this.windowBytes -= frame.bytes + 12
+      this.windowFrames--
+      if (waiters) {
+        for (const waiter of waiters) {
+          if (waiter.settled) continue
+          this.awaiting.add(waiter)
+          waiter.sealed(flow, frame.counter)
+        }
+      }
+      this.parts.write(frame.header, frame.ciphertext, frame.tag)
+    }
+    writer.reset()
+    this.parts.giveBack(writer)
+  }
+
+  /** A frame of its own, outside all bundles: what is said to a node that may not share our key. */
+  sealAlone(kind: Kind, plaintext: Uint8Array): void {
+    if (!this.ready) return
+    if (!this.flow || this.flow.expired(this.parts.clock())) this.renewFlow()
+    const frame = this.flow!.seal(kind, 0, plaintext, 0, this.incarnation)
+    writeHeader(frame.header, 0, FrameType.send, 0, this.number, frame.bytes)
+    this.windowBytes -= frame.bytes + 12
+    this.windowFrames--
+    this.parts.write(frame.header, frame.ciphertext, frame.tag)
+  }
+
+  /** The receiver is another process now: its counters begin anew. */
+  retarget(incarnation: number): void {
+    if (this.incarnation === incarnation) return
+    if (this.incarnation !== 0) this.flow = undefined
+    this.incarnation = incarnation
+  }
+
+  private renewFlow(): void {
+    const { keyring, name, random, clock } = this.parts
+    this.flow = new SealingFlow({
+      key: keyring.sealing(this.scope),
+      from: name,
+      to: this.to,
+      scope: this.scope,
+      random,
+      clock,
+    })
+    this.keyringVersion = keyring.version
+  }
+}
+
+/** Under this a deadline that was written when the message was queued is still right. */
+const staleDeadlineMs = 10
+
+function rewriteDeadlines(bundle: Bundle): void {
+  for (const waiter of bundle.waiters!) {
+    const remainingMs = waiter.remainingMs?.()
+    if (remainingMs === undefined) continue
+    // The record carries corr (8 bytes) before its ttl.
+    writeU32(bundle.writer.buffer, waiter.recordStart + recordHeaderBytes + 8, Math.max(1, remainingMs))
+  }
+}

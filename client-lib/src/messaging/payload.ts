@@ -1,0 +1,199 @@
+import { parseJson, quote, SealwayError } from '@sealway/protocol'
+
+/*
+ * The payload of a fire, acked, call or broadcast record (SPEC.md, "Messages inside a record"):
+ *
+ *   0          1        2
+ *   | encoding | length | action | [u16 length, meta] | body ... |
+ *     u8         u8       UTF-8      JSON, flag 0x80
+ *
+ * of a reply:
+ *
+ *   | status | encoding | body ... |
+ */
+
+export const Encoding = { none: 0, bytes: 1, text: 2, json: 3, custom: 4 } as const
+/** Flags beside the encoding. */
+export const metaFlag = 0x80
+/** The sender of a broadcast wants to know that the handler has run, and not what it answered. */
+export const ackOnlyFlag = 0x40
+export const encodingMask = 0x0f
+
+export const ReplyStatus = {
+  ok: 0,
+  /** `ctx.fail`: body is JSON `{ code, data }`. */
+  failed: 1,
+  /** The handler crashed: body is JSON `{ message }`. */
+  exception: 2,
+  /** The library refused: body is JSON `{ code, message }` with a code of the table. */
+  refused: 3,
+} as const
+
+/** A codec of the user's own, for all bodies of a node. Both ends must have it. */
+export interface Codec {
+  encode(body: unknown): Uint8Array
+  decode(bytes: Uint8Array): unknown
+}
+
+/** How deep a JSON body may be nested. */
+const maxDepth = 512
+
+/**
+ * Turns one body after the other into bytes. It keeps the prepared body in its fields, because an object per message
+ * would be the larger part of the work.
+ */
+export class BodyWriter {
+  encoding: number = Encoding.none
+  /** Bytes that `write` will write. */
+  size = 0
+  private bytes: Uint8Array | undefined
+  private text = ''
+
+  constructor(private readonly codec?: Codec) {}
+
+  /** @throws SealwayError `UNSERIALISABLE` */
+  prepare(body: unknown): void {
+    if (this.codec && body !== undefined) {
+      this.setBytes(Encoding.custom, this.encodeCustom(body))
+    } else if (body instanceof Uint8Array) {
+      this.setBytes(Encoding.bytes, body)
+    } else if (typeof body === 'string') {
+      this.setText(Encoding.text, body)
+    } else if (body === undefined) {
+      this.encoding = Encoding.none
+      this.size = 0
+      this.bytes = undefined
+      this.text = ''
+    } else if (body instanceof ArrayBuffer) {
+      this.setBytes(Encoding.bytes, new Uint8Array(body))
+    } else {
+      this.setText(Encoding.json, toJson(body))
+    }
+  }
+
+  /** Writes the prepared body. @returns where it ends */
+  write(target: Buffer, at: number): number {
+    const bytes = this.bytes
+    if (bytes) {
+      target.set(bytes, at)
+      this.bytes = undefined
+    } else if (this.size > 0) {
+      target.write(this.text, at, this.size, 'utf8')
+      this.text = ''
+    }
+    return at + this.size
+  }
+
+  private setBytes(encoding: number, bytes: Uint8Array): void {
+    this.encoding = encoding
+    this.bytes = bytes
+    this.size = bytes.length
+  }
+
+  private setText(encoding: number, text: string): void {
+    this.encoding = encoding
+    this.bytes = undefined
+    this.text = text
+    this.size = Buffer.byteLength(text)
+  }
+
+  private encodeCustom(body: unknown): Uint8Array {
+    try {
+      return this.codec!.encode(body)
+    } catch (cause) {
+      throw unserialisable('the codec refused it', cause)
+    }
+  }
+}
+
+function toJson(body: unknown): string {
+  checkJson(body, 0)
+  try {
+    return JSON.stringify(body)
+  } catch (cause) {
+    throw unserialisable(cause instanceof Error ? cause.message : 'JSON refused it', cause)
+  }
+}
+
+/** JSON.stringify drops functions and turns NaN into null without a word; here they are errors. */
+function checkJson(value: unknown, depth: number): void {
+  switch (typeof value) {
+    case 'number':
+      if (!Number.isFinite(value)) throw unserialisable(`${value} has no form in JSON`)
+      return
+    case 'bigint':
+      throw unserialisable('a BigInt has no form in JSON')
+    case 'function':
+    case 'symbol':
+      throw unserialisable(`a ${typeof value} has no form in JSON`)
+    case 'object':
+      if (value === null || typeof (value as { toJSON?: unknown }).toJSON === 'function') return
+      if (depth > maxDepth) throw unserialisable(`it is nested deeper than ${maxDepth}, or in a circle`)
+      if (Array.isArray(value)) for (const item of value) checkJson(item, depth + 1)
+      else for (const key in value) checkJson((value as { [key: string]: unknown })[key], depth + 1)
+  }
+}
+
+const unserialisable = (why: string, cause?: unknown) =>
+  new SealwayError('UNSERIALISABLE', {
+    message: `the body cannot be encoded: ${why}`,
+    outcome: 'not-delivered',
+    hop: 'client',
+    cause,
+  })
+
+/** @throws SealwayError `MALFORMED` where the bytes are not what their encoding says */
+export function decodeBody(encoding: number, bytes: Buffer, start: number, end: number, codec?: Codec): unknown {
+  switch (encoding & encodingMask) {
+    case Encoding.none:
+      return undefined
+    case Encoding.bytes:
+      return bytes.subarray(start, end)
+    case Encoding.text:
+      return bytes.toString('utf8', start, end)
+    case Encoding.json:
+      return parseJson(bytes.toString('utf8', start, end))
+    case Encoding.custom:
+      if (codec) return codec.decode(bytes.subarray(start, end))
+  }
+  throw new SealwayError('MALFORMED', { message: `body encoding ${encoding} is not known here` })
+}
+
+/** An action's name as bytes, made once: the same few names are sent over and over. */
+export class ActionNames {
+  private readonly encoded = new Map<string, Uint8Array>()
+  private lastBytes: Uint8Array = new Uint8Array(0)
+  private lastName = ''
+
+  /** @throws SealwayError `INVALID_ARGUMENT` */
+  encode(action: string): Uint8Array {
+    const known = this.encoded.get(action)
+    if (known) return known
+    const bytes = typeof action === 'string' ? Buffer.from(action) : undefined
+    if (!bytes || bytes.length === 0 || bytes.length > 255) {
+      throw new SealwayError('INVALID_ARGUMENT', {
+        message: `action ${quote(action)} must be a text of 1 to 255 bytes`,
+        outcome: 'not-delivered',
+      })
+    }
+    if (this.encoded.size >= maxCachedNames) this.encoded.clear()
+    this.encoded.set(action, bytes)
+    return bytes
+  }
+
+  /** Nearly always the same name as last time, which is compared faster than it is decoded. */
+  decode(bytes: Buffer, start: number, end: number): string {
+    const last = this.lastBytes
+    if (last.length === end - start) {
+      let i = 0
+      while (i < last.length && last[i] === bytes[start + i]) i++
+      if (i === last.length && i > 0) return this.lastName
+    }
+    this.lastName = bytes.toString('utf8', start, end)
+    this.lastBytes = Uint8Array.prototype.slice.call(bytes, start, end)
+    return this.lastName
+  }
+}
+
+/** Names may come from users' data; this bounds what they can fill. */
+const maxCachedNames = 4_096

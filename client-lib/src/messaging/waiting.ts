@@ -1,0 +1,110 @@
+import { SealwayError } from '@sealway/protocol'
+import { aborted, watchDeadline } from './deadline.js'
+import type { Outlet } from './outlet.js'
+
+/** How many messages may wait for room; the next one is refused at once. */
+const maxWaiting = 65_536
+
+interface Waiter {
+  readonly attempt: () => boolean
+  readonly settle: (error?: SealwayError) => void
+}
+
+/** Those for whom an outlet had no room: first come, first served, per outlet. */
+export class Waiting {
+  private readonly byOutlet = new Map<Outlet, Waiter[]>()
+  count = 0
+
+  /** Resolves when `attempt` found room. @throws SealwayError `BUSY`, `ABORTED` */
+  add(
+    outlet: Outlet,
+    what: string,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+    attempt: () => boolean,
+  ): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const stopWatch = watchDeadline(timeoutMs, signal, (why) => {
+        this.remove(outlet, waiter)
+        waiter.settle(
+          why === 'abort'
+            ? aborted(what, signal!, 'not-delivered')
+            : new SealwayError('BUSY', {
+                message: `${what}: the queue to ${outlet.to} stayed full for ${timeoutMs} ms`,
+                outcome: 'not-delivered',
+                hop: 'client',
+                target: outlet.to,
+                afterMs: timeoutMs,
+              }),
+        )
+      })
+      const waiter: Waiter = {
+        attempt,
+        settle: (error) => {
+          stopWatch()
+          if (error) reject(error)
+          else resolve()
+        },
+      }
+      this.put(outlet, waiter)
+    })
+  }
+
+  /** The same for a call or broadcast, whose own deadline watches over it. */
+  enqueue(outlet: Outlet, attempt: () => boolean): void {
+    this.put(outlet, { attempt, settle: () => {} })
+  }
+
+  private put(outlet: Outlet, waiter: Waiter): void {
+    if (this.count >= maxWaiting) {
+      throw new SealwayError('BUSY', {
+        message: `${maxWaiting} messages wait for room already`,
+        outcome: 'not-delivered',
+        hop: 'client',
+      })
+    }
+    const waiters = this.byOutlet.get(outlet) ?? []
+    waiters.push(waiter)
+    this.byOutlet.set(outlet, waiters)
+    this.count++
+  }
+
+  private remove(outlet: Outlet, waiter: Waiter): void {
+    const waiters = this.byOutlet.get(outlet)
+    const at = waiters?.indexOf(waiter) ?? -1
+    if (at < 0) return
+    waiters!.splice(at, 1)
+    this.count--
+    if (waiters!.length === 0) this.byOutlet.delete(outlet)
+  }
+
+  /** There is room: in order, until there is none again. */
+  retry(outlet: Outlet): void {
+    const waiters = this.byOutlet.get(outlet)
+    if (!waiters) return
+    let taken = 0
+    for (const waiter of waiters) {
+      try {
+        if (!waiter.attempt()) break
+        waiter.settle()
+      } catch (error) {
+        waiter.settle(error as SealwayError)
+      }
+      taken++
+    }
+    waiters.splice(0, taken)
+    this.count -= taken
+    if (waiters.length === 0) this.byOutlet.delete(outlet)
+  }
+
+  close(): void {
+    const error = new SealwayError('CLOSED', {
+      message: 'this node was closed',
+      outcome: 'not-delivered',
+      hop: 'client',
+    })
+    for (const waiters of this.byOutlet.values()) for (const waiter of waiters) waiter.settle(error)
+    this.byOutlet.clear()
+    this.count = 0
+  }
+}

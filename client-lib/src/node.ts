@@ -1,0 +1,391 @@
+import {
+  incarnationOf,
+  type Peer,
+  type PeerChange,
+  parseGroup,
+  SealwayError,
+  type TransportName,
+  type Welcome,
+} from '@sealway/protocol'
+import type { Keyring, KeyringKeys } from './crypto/keyring.js'
+import type { BroadcastReport } from './messaging/broadcast.js'
+import { aborted, type WaitOptions } from './messaging/deadline.js'
+import { Emitter, type NodeEvents } from './messaging/events.js'
+import type { Handler } from './messaging/handlers.js'
+import { type BroadcastOptions, Messenger, type SendOptions } from './messaging/messenger.js'
+import {
+  type ConnectOptions,
+  type ResolvedOptions,
+  realSurroundings,
+  resolveOptions,
+  type Surroundings,
+} from './options.js'
+import { PeerWatches, peersOf } from './peers.js'
+import { Dialer } from './session/dialer.js'
+import type { Link } from './session/link.js'
+
+const queryTimeoutMs = 10_000
+/** How long a drain waits for handlers, answers and queues, ms (SEMANTICS.md, "Drain"). */
+const drainTimeoutMs = 25_000
+const drainPollMs = 10
+
+/**
+ * Registers a node with the mediator and resolves when it is ready to send and receive.
+ * While the mediator cannot be reached it keeps trying, until `timeout` or `signal`.
+ * @throws SealwayError `INVALID_ARGUMENT`, `NO_KEY`, `WEAK_SECRET` (options); `NOT_CONNECTED` (never reached);
+ * `UNAUTHORIZED`, `FORBIDDEN`, `NAME_IN_USE` and others as the mediator says
+ */
+export function connect(options: ConnectOptions): Promise<Node>
+export function connect(url: string, options: ConnectOptions): Promise<Node>
+export async function connect(first: string | ConnectOptions, second?: ConnectOptions): Promise<Node> {
+  const options = typeof first === 'string' ? { ...second!, url: first } : first
+  return connectWith(options, realSurroundings)
+}
+
+/** As {@link connect}, with clock, randomness and scheduling from outside: for tests. */
+export async function connectWith(options: ConnectOptions, surroundings: Surroundings): Promise<Node> {
+  if (typeof options !== 'object' || options === null) {
+    throw new SealwayError('INVALID_ARGUMENT', {
+      message: 'connect needs { groups: [...] }, and a name if others are to send to this node',
+      outcome: 'not-delivered',
+    })
+  }
+  const node = new Node(resolveOptions(options, surroundings), surroundings)
+  await node.ready()
+  return node
+}
+
+/** A registered node: what it sends, what it does with what arrives, and when it leaves. */
+export class Node {
+  readonly name: string
+  readonly groups: readonly string[]
+  /** Lifecycle and losses, typed. */
+  readonly events: Emitter<NodeEvents>
+  /** Resolves when this node has ended: with the error that ended it, if it was one. Never rejects. */
+  readonly closed: Promise<SealwayError | undefined>
+  private readonly options: ResolvedOptions
+  private readonly messenger: Messenger
+  private readonly dialer: Dialer
+  private readonly watches = new PeerWatches()
+  private readonly keyring: Keyring
+  private onReady: ((error?: SealwayError) => void) | undefined
+  private onClosed!: (error: SealwayError | undefined) => void
+  private lastDown: SealwayError | undefined
+  private welcome: Welcome | undefined
+  private state: 'open' | 'draining' | 'closed' = 'open'
+  /** The mediator asked to leave: new work waits for the next link. */
+  private away: Promise<void> | undefined
+  private onBack: (() => void) | undefined
+
+  /** Use {@link connect}. */
+  constructor(options: ResolvedOptions, surroundings: Surroundings) {
+    const { name, groups, limits, logger } = options
+    this.options = options
+    this.name = name
+    this.groups = groups
+    this.keyring = options.keyring
+    this.events = new Emitter((error) => logger.error({ err: error }, 'a listener threw'))
+    this.closed = new Promise((resolve) => {
+      this.onClosed = resolve
+    })
+    this.messenger = new Messenger({
+      name,
+      groups,
+      incarnation: incarnationOf(options.instance),
+      keyring: options.keyring,
+      codec: options.codec,
+      strictIncarnation: options.strictIncarnation,
+      clock: surroundings.clock,
+      limits,
+      logger,
+      events: this.events,
+      afterBurst: surroundings.afterBurst,
+      nextTurn: surroundings.nextTurn,
+    })
+    this.dialer = new Dialer({
+      url: options.url,
+      transport: options.transport,
+      hello: {
+        name,
+        groups,
+        instance: options.instance,
+        endpoints: options.endpoints,
+        ...(options.meta ? { meta: options.meta } : {}),
+        client: clientVersion,
+      },
+      token: options.token,
+      clock: surroundings.clock,
+      random: surroundings.random,
+      limits,
+      logger,
+      events: { ...this.messenger.linkEvents, peers: (change) => this.watches.changed(change) },
+      up: (link, welcome) => this.up(link, welcome),
+      down: (error, retryInMs) => this.down(error, retryInMs),
+      goaway: (leave) => void this.leaveWhenQuiet(leave),
+      over: (error) => this.over(error),
+    })
+    this.dialer.start()
+  }
+
+  /** What carries the link now. */
+  get transport(): TransportName | undefined {
+    return this.dialer.link?.transport
+  }
+
+  get connected(): boolean {
+    return this.dialer.link !== undefined
+  }
+
+  /** Resolves when the node is registered. @internal */
+  async ready(): Promise<void> {
+    const { signal, timeoutMs, url } = this.options
+    if (this.welcome) return
+    await new Promise<void>((resolve, reject) => {
+      const giveUp = (error: SealwayError): void => {
+        this.state = 'closed'
+        this.dialer.stop(error)
+      }
+      const timer = Number.isFinite(timeoutMs)
+        ? setTimeout(() => {
+            const why = this.lastDown ? `: ${this.lastDown.message}` : ''
+            giveUp(
+              new SealwayError('NOT_CONNECTED', {
+                message: `${this.name} could not register at ${url} within ${timeoutMs} ms${why}`,
+                outcome: 'not-delivered',
+                hop: 'client',
+                cause: this.lastDown,
+              }),
+            )
+          }, timeoutMs)
+        : undefined
+      const onAbort = (): void => giveUp(aborted(`connecting to ${url}`, signal!, 'not-delivered'))
+      this.onReady = (error) => {
+        this.onReady = undefined
+        clearTimeout(timer)
+        if (error) reject(error)
+        else resolve()
+      }
+      if (signal?.aborted) return onAbort()
+      // It stays: the same signal closes the node later.
+      signal?.addEventListener('abort', () => (this.onReady ? onAbort() : void this.close()), { once: true })
+    })
+  }
+
+  private up(link: Link, welcome: Welcome): void {
+    this.welcome = welcome
+    this.lastDown = undefined
+    this.messenger.linkUp(link, welcome)
+    for (const group of this.watches.groups) void this.rewatch(link, group)
+    this.onBack?.()
+    this.onReady?.()
+    this.options.logger.info({ node: this.name, epoch: welcome.epoch }, 'registered')
+    this.events.emit('connected', { mediator: welcome.mediator, epoch: welcome.epoch, transport: link.transport })
+  }
+
+  private down(error: SealwayError, retryInMs: number): void {
+    this.lastDown = error
+    this.messenger.linkDown(error)
+    this.options.logger.warn({ node: this.name, code: error.code, retryInMs }, error.message)
+    this.events.emit('disconnected', { error, retryInMs })
+  }
+
+  private over(error: SealwayError | undefined): void {
+    this.state = 'closed'
+    this.messenger.linkDown(error ?? new SealwayError('CLOSED'))
+    this.messenger.close()
+    this.watches.close()
+    this.onBack?.()
+    if (error) this.events.emit('disconnected', { error })
+    this.onReady?.(error ?? closedError(this.name))
+    this.onClosed(error)
+  }
+
+  // ---- handlers
+
+  /**
+   * Sets what happens when `action` arrives; `*` takes what has no handler of its own.
+   * The returned value, or what the returned promise gives, is the answer to a call.
+   * @throws SealwayError `INVALID_ARGUMENT`
+   */
+  on<Body = unknown>(action: string, handler: Handler<Body>): this {
+    this.messenger.handlers.set(action, handler as Handler)
+    return this
+  }
+
+  /** @returns whether there was a handler */
+  off(action: string): boolean {
+    return this.messenger.handlers.delete(action)
+  }
+
+  // ---- verbs
+
+  /**
+   * Fire: resolves when the message is queued in this process. At most once.
+   * Bodies: JSON values, text, bytes (Uint8Array, copied), undefined.
+   * @throws SealwayError `INVALID_NAME`, `UNSERIALISABLE`, `TOO_LARGE`, `BUSY`, `ABORTED`, `CLOSED`
+   */
+  send(to: string, action: string, body?: unknown, options?: SendOptions): Promise<void> {
+    return this.perform(() => this.messenger.send(to, action, body, options))
+  }
+
+  /**
+   * Asks and waits for the answer, 30 s unless `timeout` says otherwise. At most once.
+   * @throws SealwayError also `OFFLINE`, `UNKNOWN_NODE`, `FORBIDDEN`, `NO_HANDLER`, `APPLICATION_ERROR` (data: { code,
+   * data }), `EXCEPTION`, `TIMEOUT`, `LINK_LOST`, `PEER_GONE`, `UNKNOWN_KEY`; `outcome` says whether a retry is safe
+   */
+  call<Reply = unknown>(to: string, action: string, body?: unknown, options?: SendOptions): Promise<Reply> {
+    return this.perform(() => this.messenger.call(to, action, body, options) as Promise<Reply>)
+  }
+
+  /**
+   * To every other member of a group. Resolves with a report: who was reached, and with `want`, what became of it there.
+   * @throws SealwayError as `send`; a member that fails is in the report, not an error
+   */
+  broadcast(group: string, action: string, body?: unknown, options?: BroadcastOptions): Promise<BroadcastReport> {
+    return this.perform(() => this.messenger.broadcast(group, action, body, options))
+  }
+
+  private perform<T>(verb: () => Promise<T>): Promise<T> {
+    // A draining node still sends: what it is finishing may need others.
+    if (this.state === 'closed') return Promise.reject(closedError(this.name))
+    if (this.away) return this.away.then(() => this.perform(verb))
+    try {
+      return verb()
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  // ---- peers
+
+  /** Who is connected in a group now. @throws SealwayError `FORBIDDEN`, `NOT_CONNECTED`, `TIMEOUT` */
+  async peers(group: string, options?: WaitOptions): Promise<Peer[]> {
+    return peersOf(await this.query('peers', group, options))
+  }
+
+  /** Berlioz' name for {@link peers}. */
+  getPeers(group: string, options?: WaitOptions): Promise<Peer[]> {
+    return this.peers(group, options)
+  }
+
+  /** Who is there now, and then who comes and goes. `break` ends it. */
+  async *watchPeers(group: string, options?: WaitOptions): AsyncGenerator<PeerChange, void, undefined> {
+    const name = parseGroup(group)
+    const reader = this.watches.open(name, () => {
+      if (this.connected) this.query('unwatch', name, undefined).catch(() => {})
+    })
+    const onAbort = (): void => reader.end()
+    options?.signal?.addEventListener('abort', onAbort, { once: true })
+    try {
+      reader.refresh(name, peersOf(await this.query('watch', name, options)))
+      yield* { [Symbol.asyncIterator]: () => reader }
+    } finally {
+      options?.signal?.removeEventListener('abort', onAbort)
+      await reader.return()
+    }
+  }
+
+  /** Berlioz' name for {@link watchPeers}. */
+  monitorPeers(group: string, options?: WaitOptions): AsyncGenerator<PeerChange, void, undefined> {
+    return this.watchPeers(group, options)
+  }
+
+  private async rewatch(link: Link, group: string): Promise<void> {
+    try {
+      const answer = await link.query({ type: 'watch', group }, AbortSignal.timeout(queryTimeoutMs))
+      this.watches.refreshed(group, peersOf(answer))
+    } catch (error) {
+      this.options.logger.warn({ group, err: error }, 'the group is not watched any more')
+    }
+  }
+
+  private async query(type: 'peers' | 'watch' | 'unwatch', group: string, options: WaitOptions | undefined) {
+    const { link } = this.dialer
+    const name = parseGroup(group)
+    if (!link) {
+      throw new SealwayError('NOT_CONNECTED', {
+        message: `${this.name} is not connected; the peers of ${name} cannot be asked for`,
+        outcome: 'not-delivered',
+        hop: 'client',
+      })
+    }
+    const limit = AbortSignal.timeout(options?.timeout ?? queryTimeoutMs)
+    const signal = options?.signal ? AbortSignal.any([limit, options.signal]) : limit
+    try {
+      return await link.query({ type, group: name }, signal)
+    } catch (error) {
+      if (error instanceof SealwayError) throw error
+      if (options?.signal?.aborted) throw aborted(`peers of ${name}`, options.signal, 'not-delivered')
+      throw new SealwayError('TIMEOUT', {
+        message: `the mediator did not answer who is in ${name}`,
+        outcome: 'not-delivered',
+        hop: 'mediator',
+        cause: error,
+      })
+    }
+  }
+
+  // ---- keys
+
+  /**
+   * Replaces the payload keys without a restart: add the new one as opening everywhere, then put it first everywhere,
+   * then take the old one away.
+   * @throws SealwayError `INVALID_ARGUMENT`; the old keys stay
+   */
+  updateKeys(keys: KeyringKeys): void {
+    this.keyring.update(keys)
+  }
+
+  // ---- the end
+
+  /** Takes no new work, finishes what is under way, flushes, leaves. At most `timeout`, 25 s by default. */
+  async drain(options: { readonly timeout?: number } = {}): Promise<void> {
+    if (this.state === 'open') {
+      this.state = 'draining'
+      this.dialer.link?.goaway()
+      await this.quiet(options.timeout ?? drainTimeoutMs)
+    }
+    await this.close()
+  }
+
+  /** Leaves now. Calls in flight are rejected `CLOSED`. */
+  async close(): Promise<void> {
+    if (this.state !== 'closed') {
+      this.state = 'closed'
+      this.messenger.flush()
+      this.dialer.stop()
+    }
+    await this.closed
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.drain()
+  }
+
+  /** Resolves when no call is in flight, no handler runs and everything has left, or when the time is up. */
+  private async quiet(timeoutMs: number): Promise<void> {
+    const until = performance.now() + timeoutMs
+    while ((this.messenger.busy || !this.messenger.flushed) && this.connected && performance.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, drainPollMs))
+    }
+  }
+
+  private async leaveWhenQuiet(leave: () => void): Promise<void> {
+    if (this.away) return
+    this.away = new Promise((resolve) => {
+      this.onBack = () => {
+        this.away = undefined
+        this.onBack = undefined
+        resolve()
+      }
+    })
+    await this.quiet(drainTimeoutMs)
+    leave()
+  }
+}
+
+const closedError = (name: string) =>
+  new SealwayError('CLOSED', { message: `${name} was closed`, outcome: 'not-delivered', hop: 'client' })
+
+/** Told to the mediator, for the operator. */
+const clientVersion = 'sealway-client/0.1.0'

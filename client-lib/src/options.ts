@@ -1,0 +1,172 @@
+import { randomBytes } from 'node:crypto'
+import process from 'node:process'
+import {
+  type ClientTransport,
+  limits as defaultLimits,
+  type Endpoint,
+  type GroupName,
+  type Limits,
+  type NodeName,
+  parseEndpoints,
+  parseGroups,
+  parseMeta,
+  parseName,
+  SealwayError,
+} from '@sealway/protocol'
+import { Keyring, type KeyringKeys, keysFromEnvironment } from './crypto/keyring.js'
+import type { Codec } from './messaging/payload.js'
+import { type Logger, silentLogger } from './session/log.js'
+import { mintedBy, type TokenSource } from './session/token.js'
+import { chooseTransport } from './transport/choose.js'
+
+export interface ConnectOptions {
+  /** Unique; the address under which others reach this node. Absent: made from the first group. */
+  readonly name?: string
+  /** Groups to be in: at least one. */
+  readonly groups: readonly string[]
+  /** `http(s)://host:port`, `unix:/path`, `ws(s)://host:port`. Default: SEALWAY_URL, or http://127.0.0.1:4567. */
+  readonly url?: string
+  /** Default: minted from PROTECTED_BASIC_AND_JWT (shared mode). */
+  readonly token?: TokenSource
+  /** Payload keys: `mk1_...`, a list (the first seals), or a ring per scope. Default: PROTECTED_AES256. */
+  readonly keys?: string | readonly string[] | KeyringKeys | Keyring
+  /** Addresses that this node offers besides its link. */
+  readonly endpoints?: readonly Endpoint[]
+  /** Shown to peers; at most 1 KiB as JSON. */
+  readonly meta?: { readonly [key: string]: unknown }
+  /** pino or alike. Default: silent. */
+  readonly logger?: Logger
+  /** Gives up connecting, and closes the node later. */
+  readonly signal?: AbortSignal
+  /** How long to wait for the first welcome, ms; Infinity waits for ever. Default: 30,000. */
+  readonly timeout?: number
+  /** Allows a token over plain http or ws to another host. Default: SEALWAY_INSECURE=1. */
+  readonly insecure?: boolean
+  /** Bodies other than the built-in forms (JSON, text, bytes). All nodes that talk must have it. */
+  readonly codec?: Codec
+  /** Refuses frames that are not bound to this very process. */
+  readonly strictIncarnation?: boolean
+  /** A transport of the user's own. */
+  readonly transport?: ClientTransport
+  /** Limits that differ from the defaults. */
+  readonly limits?: Partial<Limits>
+}
+
+/** What is injected in tests. */
+export interface Surroundings {
+  readonly environment: { readonly [name: string]: string | undefined }
+  readonly clock: () => number
+  readonly random: () => number
+  readonly afterBurst: (work: () => void) => void
+  readonly nextTurn: (work: () => void) => void
+}
+
+export const realSurroundings: Surroundings = {
+  environment: process.env,
+  clock: Date.now,
+  random: Math.random,
+  afterBurst: process.nextTick,
+  nextTurn: setImmediate,
+}
+
+export interface ResolvedOptions {
+  readonly name: NodeName
+  readonly groups: readonly GroupName[]
+  readonly url: string
+  readonly transport: ClientTransport
+  readonly token: () => string | Promise<string>
+  readonly keyring: Keyring
+  readonly endpoints: readonly Endpoint[]
+  readonly meta: { readonly [key: string]: unknown } | undefined
+  readonly logger: Logger
+  readonly signal: AbortSignal | undefined
+  readonly timeoutMs: number
+  readonly codec: Codec | undefined
+  readonly strictIncarnation: boolean
+  readonly limits: Limits
+  /** 32 hex digits. */
+  readonly instance: string
+}
+
+const defaultUrl = 'http://127.0.0.1:4567'
+const defaultTimeoutMs = 30_000
+
+/** @throws SealwayError `INVALID_ARGUMENT`, `INVALID_NAME`, `NO_KEY`, `WEAK_SECRET`, saying which option is wrong */
+export function resolveOptions(options: ConnectOptions, { environment, clock }: Surroundings): ResolvedOptions {
+  const instance = randomBytes(16).toString('hex')
+  const groups = parseGroups(options.groups)
+  const name = parseName(options.name ?? `${groups[0]!.slice(0, 57)}-${instance.slice(0, 6)}`)
+  const url = options.url ?? environment.SEALWAY_URL ?? defaultUrl
+  const secret = environment.PROTECTED_BASIC_AND_JWT
+  const transport = options.transport ?? chooseTransport(url)
+  refuseCleartext(url, options.insecure ?? environment.SEALWAY_INSECURE === '1', transport)
+  const timeoutMs = options.timeout ?? defaultTimeoutMs
+  if (!(timeoutMs > 0)) throw invalid(`timeout must be above 0 ms, not ${String(timeoutMs)}`)
+  return {
+    name,
+    groups,
+    url,
+    transport,
+    token: tokenFrom(options.token, secret, name, clock),
+    keyring: keyringFrom(options.keys, environment, secret),
+    endpoints: parseEndpoints(options.endpoints),
+    meta: options.meta && parseMeta(options.meta),
+    logger: options.logger ?? silentLogger,
+    signal: options.signal,
+    timeoutMs,
+    codec: options.codec,
+    strictIncarnation: options.strictIncarnation ?? false,
+    limits: { ...defaultLimits, ...options.limits },
+    instance,
+  }
+}
+
+function tokenFrom(token: TokenSource | undefined, secret: string | undefined, name: string, clock: () => number) {
+  if (typeof token === 'function') return token
+  if (typeof token === 'string') return () => token
+  if (secret) return mintedBy(secret, name, clock)
+  throw invalid('no token: set PROTECTED_BASIC_AND_JWT (the secret shared with the mediator), or pass token')
+}
+
+function keyringFrom(keys: ConnectOptions['keys'], environment: Surroundings['environment'], tokenSecret?: string) {
+  if (keys instanceof Keyring) return keys
+  const rings =
+    keys === undefined
+      ? keysFromEnvironment(environment)
+      : typeof keys === 'string' || Array.isArray(keys)
+        ? { default: keys as string | readonly string[] }
+        : (keys as KeyringKeys)
+  const keyring = new Keyring(rings, tokenSecret === undefined ? {} : { tokenSecret })
+  if (keyring.scopes.length === 0) {
+    throw new SealwayError('NO_KEY', {
+      message: 'no payload key: set PROTECTED_AES256 (mk1_...), or pass keys',
+      outcome: 'not-delivered',
+      hop: 'client',
+    })
+  }
+  return keyring
+}
+
+const loopback = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/
+
+/** A token in clear over a network can be stolen; on this machine it cannot be seen. */
+function refuseCleartext(url: string, insecure: boolean, transport: ClientTransport): void {
+  if (insecure || transport.name === 'ipc' || transport.name === 'memory' || !/^(?:http|ws):/.test(url)) return
+  let host: string
+  try {
+    host = new URL(url).hostname
+  } catch (cause) {
+    throw new SealwayError('INVALID_ARGUMENT', {
+      message: `mediator URL ${JSON.stringify(url)} is not a URL`,
+      outcome: 'not-delivered',
+      cause,
+    })
+  }
+  if (loopback.test(host)) return
+  throw invalid(
+    `${url} would carry the token in clear to another host: use https:// or wss://, or set insecure (SEALWAY_INSECURE=1) inside a trusted network`,
+  )
+}
+
+const invalid = (message: string) =>
+  new SealwayError('INVALID_ARGUMENT', { message, outcome: 'not-delivered', hop: 'client' })

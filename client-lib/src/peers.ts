@@ -1,0 +1,97 @@
+import { type Peer, type PeerChange, SealwayError } from '@sealway/protocol'
+
+/** Changes that wait for whoever watches; a reader that is further behind is told to start anew. */
+const maxBacklog = 10_000
+
+/** Members of watched groups, one reader per `for await`. */
+export class PeerWatches {
+  private readonly readers = new Map<string, Set<Reader>>()
+
+  get groups(): string[] {
+    return [...this.readers.keys()]
+  }
+
+  changed(change: PeerChange): void {
+    for (const reader of this.readers.get(change.group) ?? []) reader.push(change)
+  }
+
+  /** A fresh list, after a reconnect: what is different from before comes as changes. */
+  refreshed(group: string, peers: readonly Peer[]): void {
+    for (const reader of this.readers.get(group) ?? []) reader.refresh(group, peers)
+  }
+
+  /** @param onLast runs when nobody watches this group any more */
+  open(group: string, onLast: () => void): Reader {
+    const readers = this.readers.get(group) ?? new Set()
+    const reader = new Reader(() => {
+      readers.delete(reader)
+      if (readers.size > 0 || this.readers.get(group) !== readers) return
+      this.readers.delete(group)
+      onLast()
+    })
+    this.readers.set(group, readers.add(reader))
+    return reader
+  }
+
+  close(): void {
+    for (const readers of this.readers.values()) for (const reader of readers) reader.end()
+    this.readers.clear()
+  }
+}
+
+class Reader implements AsyncIterableIterator<PeerChange> {
+  private readonly known = new Map<string, Peer>()
+  private readonly backlog: PeerChange[] = []
+  private wake: (() => void) | undefined
+  private ended = false
+
+  constructor(private readonly onEnd: () => void) {}
+
+  push(change: PeerChange): void {
+    if (change.type === 'joined') this.known.set(change.peer.name, change.peer)
+    else this.known.delete(change.peer.name)
+    if (this.backlog.length < maxBacklog) this.backlog.push(change)
+    this.wake?.()
+  }
+
+  refresh(group: string, peers: readonly Peer[]): void {
+    const now = new Map(peers.map((peer) => [peer.name, peer]))
+    for (const [name, peer] of this.known) {
+      if (!now.has(name)) this.push({ group, type: 'left', peer: { ...peer, online: false } })
+    }
+    for (const [name, peer] of now) if (!this.known.has(name)) this.push({ group, type: 'joined', peer })
+  }
+
+  end(): void {
+    this.ended = true
+    this.wake?.()
+  }
+
+  async next(): Promise<IteratorResult<PeerChange>> {
+    while (this.backlog.length === 0) {
+      if (this.ended) return { done: true, value: undefined }
+      await new Promise<void>((resolve) => {
+        this.wake = resolve
+      })
+      this.wake = undefined
+    }
+    return { done: false, value: this.backlog.shift()! }
+  }
+
+  async return(): Promise<IteratorResult<PeerChange>> {
+    this.ended = true
+    this.onEnd()
+    return { done: true, value: undefined }
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+}
+
+/** @throws SealwayError `INTERNAL` where the mediator's answer is not a list */
+export function peersOf(answer: unknown): Peer[] {
+  const { peers } = answer as { peers?: unknown }
+  if (!Array.isArray(peers)) throw new SealwayError('INTERNAL', { message: 'the mediator answered no list of peers' })
+  return peers as Peer[]
+}

@@ -1,0 +1,193 @@
+import {
+  type ClientTransport,
+  type Hello,
+  type Limits,
+  protocolVersion,
+  retryOf,
+  SealwayError,
+  type Welcome,
+} from '@sealway/protocol'
+import { Link, type LinkEvents } from './link.js'
+import type { Logger } from './log.js'
+
+export interface DialerParts {
+  readonly url: string
+  readonly transport: ClientTransport
+  /** All of a hello but its token and versions. */
+  readonly hello: Omit<Hello, 'token' | 'versions'>
+  readonly token: () => string | Promise<string>
+  readonly clock: () => number
+  readonly random: () => number
+  readonly limits: Limits
+  readonly logger: Logger
+  readonly events: Omit<LinkEvents, 'closed' | 'goaway'>
+  readonly up: (link: Link, welcome: Welcome) => void
+  /** The link is gone, or could not be made; the next attempt is `retryInMs` away. */
+  readonly down: (error: SealwayError, retryInMs: number) => void
+  /** The mediator asks to leave; `leave` ends the link when the work in flight is done. */
+  readonly goaway: (leave: () => void) => void
+  /** It will not come back. */
+  readonly over: (error: SealwayError | undefined) => void
+}
+
+const tickMs = 1_000
+/** A token is renewed when this part of its life is over. */
+const renewAt = 0.8
+/** So long an outage is met with a retry at least once a second: a restarted mediator is back within moments. */
+const promptRetryMs = 1_000
+
+/** Keeps one link to the mediator alive: dials, says hello, and comes back when it breaks, until told to stop. */
+export class Dialer {
+  link: Link | undefined
+  private readonly parts: DialerParts
+  private readonly stopping = new AbortController()
+  private everUp = false
+  private attempts = 0
+  private downSince: number
+  private retryTimer: NodeJS.Timeout | undefined
+  private renewTimer: NodeJS.Timeout | undefined
+  private ticker: NodeJS.Timeout | undefined
+  private finished = false
+
+  constructor(parts: DialerParts) {
+    this.parts = parts
+    this.downSince = parts.clock()
+  }
+
+  start(): void {
+    this.ticker = setInterval(() => this.link?.tick(this.parts.clock()), tickMs)
+    this.ticker.unref()
+    void this.dial()
+  }
+
+  /** Ends the link in order and stays away. */
+  stop(error?: SealwayError): void {
+    if (this.finished) return
+    this.finished = true
+    this.stopping.abort()
+    clearTimeout(this.retryTimer)
+    clearTimeout(this.renewTimer)
+    clearInterval(this.ticker)
+    const link = this.link
+    this.link = undefined
+    link?.end()
+    this.parts.over(error)
+  }
+
+  private async dial(): Promise<void> {
+    const { parts } = this
+    const signal = AbortSignal.any([this.stopping.signal, AbortSignal.timeout(parts.limits.helloTimeoutMs * 2)])
+    let link: Link | undefined
+    try {
+      const connection = await parts.transport.connect(parts.url, { signal })
+      const fresh = new Link(connection, parts.clock)
+      link = fresh
+      const token = await parts.token()
+      const events: LinkEvents = {
+        ...parts.events,
+        goaway: (farewell) => {
+          parts.logger.info({ message: farewell.message }, 'the mediator asks to leave')
+          parts.goaway(() => this.leave(fresh, farewell.reconnectInMs ?? 0))
+        },
+        closed: (error) => this.broke(fresh, error),
+      }
+      const welcome = await fresh.begin({ ...parts.hello, versions: [protocolVersion], token }, events, signal)
+      if (this.finished) return fresh.end()
+      this.link = fresh
+      this.everUp = true
+      this.attempts = 0
+      this.renewLater(fresh, welcome.tokenExpiresAt - welcome.now)
+      parts.up(fresh, welcome)
+    } catch (error) {
+      link?.destroy()
+      if (!this.finished) this.retry(asSealwayError(error))
+    }
+  }
+
+  private broke(link: Link, error: SealwayError): void {
+    if (this.link !== link || this.finished) return
+    this.link = undefined
+    clearTimeout(this.renewTimer)
+    this.downSince = this.parts.clock()
+    this.retry(error)
+  }
+
+  /** The mediator said when to come back; until then it is gone or going. */
+  private leave(link: Link, reconnectInMs: number): void {
+    if (this.link !== link || this.finished) return
+    this.link = undefined
+    clearTimeout(this.renewTimer)
+    link.end()
+    this.downSince = this.parts.clock()
+    const error = new SealwayError('DRAINING', { message: 'the mediator is shutting down', hop: 'mediator' })
+    this.schedule(error, reconnectInMs)
+  }
+
+  private retry(error: SealwayError): void {
+    // A name held by another process is a mistake at the start; later it is our own old link, not yet given up.
+    const final = retryOf(error.code) === 'never' || (error.code === 'NAME_IN_USE' && !this.everUp)
+    if (final) {
+      this.stop(error)
+      return
+    }
+    const told = (error.data as { reconnectInMs?: unknown } | undefined)?.reconnectInMs
+    this.schedule(error, typeof told === 'number' ? told : this.backoffMs())
+  }
+
+  /** Full jitter: a random part of a ceiling that doubles, but stays prompt while the outage is young. */
+  private backoffMs(): number {
+    const { reconnectMinMs, reconnectMaxMs } = this.parts.limits
+    const outageMs = this.parts.clock() - this.downSince
+    const doubled = reconnectMinMs * 2 ** Math.min(this.attempts, 16)
+    const ceiling = Math.min(doubled, reconnectMaxMs, Math.max(promptRetryMs, outageMs / 4))
+    return Math.round(reconnectMinMs / 2 + this.parts.random() * ceiling)
+  }
+
+  private schedule(error: SealwayError, inMs: number): void {
+    this.attempts++
+    this.parts.down(error, inMs)
+    if (this.finished) return
+    this.retryTimer = setTimeout(() => void this.dial(), inMs)
+  }
+
+  private renewLater(link: Link, lifeMs: number): void {
+    this.renewTimer = setTimeout(
+      () => {
+        void this.renew(link)
+      },
+      Math.min(Math.max(lifeMs * renewAt, 1_000), 0x7fff_ffff),
+    )
+    this.renewTimer.unref()
+  }
+
+  private async renew(link: Link): Promise<void> {
+    try {
+      const token = await this.parts.token()
+      if (this.link !== link) return
+      link.renewToken(token)
+      this.renewLater(link, lifeOf(token, this.parts.clock()))
+    } catch (error) {
+      this.parts.logger.error({ err: error }, 'the token could not be renewed')
+    }
+  }
+}
+
+/** What is left of a token's life, ms; a minute where it cannot be read (opaque tokens are renewed often). */
+function lifeOf(token: string, now: number): number {
+  try {
+    const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { exp?: unknown }
+    if (typeof claims.exp === 'number') return claims.exp * 1_000 - now
+  } catch {
+    // Not a JWT.
+  }
+  return 60_000
+}
+
+const asSealwayError = (error: unknown): SealwayError =>
+  error instanceof SealwayError
+    ? error
+    : new SealwayError('NOT_CONNECTED', {
+        message: `connecting failed: ${error instanceof Error ? error.message : String(error)}`,
+        outcome: 'not-delivered',
+        cause: error,
+      })

@@ -1,0 +1,61 @@
+import { createSecretKey, randomBytes } from 'node:crypto'
+import { limits, type Limits } from '@sealway/protocol'
+import type { Log } from '../../server/src/observe/log.js'
+import { type Config, createMediator, type Mediator } from '../../server/src/mediator.js'
+import { memoryRegistry } from './registry.js'
+
+/** What nodes and mediator of a test share, fresh for each test. */
+export interface TestMediator {
+  readonly mediator: Mediator
+  readonly url: string
+  readonly adminUrl: string
+  readonly ipcPath: string | undefined
+  readonly jwtSecret: string
+  readonly adminPassword: string
+  readonly config: Config
+}
+
+export interface TestMediatorOptions {
+  readonly limits?: Partial<Limits>
+  readonly ipcPath?: string
+  readonly port?: number
+  readonly log?: Log
+  readonly jwtSecret?: string
+  readonly databaseUrl?: string
+  readonly config?: Partial<Config>
+}
+
+export function testConfig(options: TestMediatorOptions, jwtSecret: string, adminPassword: string): Config {
+  return {
+    host: '127.0.0.1',
+    port: options.port ?? 0,
+    adminHost: '127.0.0.1',
+    adminPort: 0,
+    adminRemote: 'refuse',
+    ipcPath: options.ipcPath,
+    databaseUrl: options.databaseUrl ?? 'sqlite::memory:',
+    jwtSecret: createSecretKey(Buffer.from(jwtSecret)),
+    tokenAudience: 'sealway',
+    tokenMaxLifeMs: 24 * 3_600_000,
+    adminUser: 'operator',
+    adminPassword: createSecretKey(Buffer.from(adminPassword)),
+    logLevel: 'silent',
+    logFormat: 'json',
+    nodeEvictAfterMs: 24 * 3_600_000,
+    limits: { ...limits, ...options.limits },
+    ...options.config,
+  }
+}
+
+/** A real mediator on free loopback ports, with its registry in memory. Close it at the end of the test. */
+export async function startMediator(options: TestMediatorOptions = {}): Promise<TestMediator> {
+  const jwtSecret = options.jwtSecret ?? randomBytes(32).toString('base64url')
+  const adminPassword = randomBytes(18).toString('base64url')
+  const config = testConfig(options, jwtSecret, adminPassword)
+  const mediator = await createMediator(config, {
+    ...(options.databaseUrl ? {} : { registry: await memoryRegistry() }),
+    ...(options.log ? { log: options.log } : {}),
+  })
+  const { url, adminUrl, ipcPath } = await mediator.listen()
+  return { mediator, url, adminUrl, ipcPath, jwtSecret, adminPassword, config }
+}
