@@ -479,7 +479,7 @@ function meaning(code: Code, to: string): string {
     case 'BUSY':
       return `the queue of ${to} is full`
     case 'FORBIDDEN':
-      return `the token does not allow sending to ${to}`
+      return `this node shares no group with ${to}, and its token does not allow more`
     default:
       return `${to} was not reached (${code}, ${codeNumber(code)})`
   }
