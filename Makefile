@@ -5,6 +5,8 @@ SHELL := /bin/sh
 # npm writes this file at the end of an installation; it is as old as what is installed.
 INSTALLED := node_modules/.package-lock.json
 BUILT := server/dist/.built
+# What is compared with is installed apart, so that only who compares has to fetch it.
+BENCH := bench/node_modules/.package-lock.json
 # Folders are listed too: theirs is the time that changes when a source is deleted.
 SOURCES := $(shell find protocol/src client-lib/src server/src migrations -name '*.ts' -o -type d) \
            $(wildcard examples/*.ts) $(wildcard tsconfig*.json) $(wildcard */tsconfig*.json) package.json
@@ -17,10 +19,10 @@ start: $(BUILT) ## Start the mediator (installs and builds if needed). Ctrl-C dr
 	@$(SEALWAY) start
 
 client: $(BUILT) ## Start a passive service: listens, prints what arrives
-	@exec node examples/dist/client.js
+	@exec node examples/dist/client.js $(NAME)
 
 sender: $(BUILT) ## Start an active service: sends, calls and broadcasts every few seconds
-	@exec node examples/dist/sender.js
+	@exec node examples/dist/sender.js $(NAME)
 
 fixtures: $(BUILT) ## Put groups, nodes and throw-away keys into the configured database
 	@$(SEALWAY) fixtures
@@ -37,16 +39,16 @@ doc-stop: docker-ready ## Stop that MySQL; its data stays
 
 ## Work on it
 
-test: $(BUILT) ## Run every test, on SQLite and on a real MySQL or MariaDB
+test: $(INSTALLED) ## Run every test, on SQLite and on a real MySQL or MariaDB
 	@exec node test/run.mjs
 
 check: $(INSTALLED) ## Types, lint, format
 	@npm run --silent check
 
-bench: $(BUILT) ## Compare with other systems, side by side
+bench: $(BUILT) $(BENCH) ## Compare with other systems, side by side
 	@exec node bench/run.mjs
 
-bench-quick: $(BUILT) ## The same in a minute
+bench-quick: $(BUILT) $(BENCH) ## The same in a minute
 	@exec node bench/run.mjs --quick
 
 install: $(INSTALLED) ## Install the dependencies, if they changed
@@ -54,7 +56,7 @@ install: $(INSTALLED) ## Install the dependencies, if they changed
 build: $(BUILT) ## Compile, if a source changed
 
 clean: ## Remove what was installed and built. Databases and secrets stay
-	rm -rf node_modules */node_modules */dist coverage .prepare.lock
+	rm -rf node_modules */node_modules */dist coverage bench/tmp .prepare.lock
 
 help: ## Show this
 	@awk -F ':.*## ' '/^## / { print "\n" substr($$0, 4) } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -64,6 +66,9 @@ help: ## Show this
 
 $(INSTALLED): package-lock.json | node-ready
 	@node scripts/prepare.mjs install
+
+$(BENCH): bench/package-lock.json | node-ready
+	@node scripts/prepare.mjs install bench
 
 $(BUILT): $(INSTALLED) $(SOURCES)
 	@node scripts/prepare.mjs build

@@ -1,4 +1,4 @@
-// What `make` needs before it runs anything: `node scripts/prepare.mjs install|build`.
+// What `make` needs before it runs anything: `node scripts/prepare.mjs install [folder]`, `... build`.
 // Three terminals that say `make start`, `make client` and `make sender` at once in a fresh clone must not install
 // into each other's feet, so both steps hold a lock: a file with the process id of who holds it.
 import { spawnSync } from 'node:child_process'
@@ -18,14 +18,13 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const lockPath = `${root}.prepare.lock`
-/** npm writes it last, so an install that was interrupted leaves none. */
-const installed = `${root}node_modules/.package-lock.json`
 const built = `${root}server/dist/.built`
 
 const steps = { install, build }
-const step = steps[process.argv[2]]
+const [name, folder = '.'] = process.argv.slice(2)
+const step = steps[name]
 if (!step) {
-  console.error('usage: node scripts/prepare.mjs install|build')
+  console.error('usage: node scripts/prepare.mjs install [folder] | build')
   process.exit(2)
 }
 await takeLock()
@@ -38,10 +37,15 @@ try {
 process.exit(code)
 
 async function install() {
-  if (isNewer(installed, `${root}package-lock.json`)) return 0
+  const where = `${root}${folder}/`
+  // npm writes it last, so an install that was interrupted leaves none.
+  const installed = `${where}node_modules/.package-lock.json`
+  if (isNewer(installed, `${where}package-lock.json`)) return 0
   console.log('Installing (once; some seconds) ...')
   // Deprecation notices of dependencies of dependencies are nothing that a newcomer can act on.
-  const npm = () => run('npm', ['ci', '--loglevel=error', '--no-progress'])
+  // The lock of the benchmarks may lack platforms, which `npm ci` does not forgive.
+  const command = folder === '.' ? ['ci'] : ['install', '--no-save']
+  const npm = () => run('npm', [...command, '--loglevel=error', '--no-progress'], where)
   let code = npm()
   if (code !== 0) {
     console.log('The installation failed; registries hiccup, so once more ...')
@@ -96,10 +100,10 @@ function isHeld() {
   }
 }
 
-function run(command, args) {
+function run(command, args, cwd = root) {
   // npm is a .cmd file on Windows, which only a shell can start.
   const { status, error } = spawnSync(command, args, {
-    cwd: root,
+    cwd,
     stdio: 'inherit',
     shell: process.platform === 'win32',
   })

@@ -103,6 +103,13 @@ describe('the reader of sources', () => {
     expect(read('const f = (x: Sealed): Sealed => x').casts).not.toContain('Sealed')
   })
 
+  it('knows which imports are gone when the program runs', () => {
+    const erased = (code: string) => read(code).imports.map((one) => one.erased === true)
+    expect(erased(`import type { A } from './a.js'`)).toEqual([true])
+    expect(erased(`import { type A } from './a.js'`)).toEqual([false]) // verbatimModuleSyntax keeps the import
+    expect(erased(`import { a } from './a.js'`)).toEqual([false])
+  })
+
   it('follows imports through a package of ours', () => {
     const tree = treeOf({
       'server/src/a.ts': `import { b } from '@sealway/protocol'`,

@@ -9,6 +9,8 @@ export interface Import {
   readonly form: 'import' | 'export' | 'dynamic' | 'require' | 'type'
   /** What is taken: exported names, or `*` for the whole module. */
   readonly names: readonly string[]
+  /** `import type`: nothing of it is left when the program runs. */
+  readonly erased?: true
 }
 
 /** What the rules of the architecture need to know of a source file. */
@@ -131,7 +133,12 @@ export function parseSource(path: string, code: string): Source {
 function importOf(node: Syntax): Import | undefined {
   switch (node.type) {
     case 'ImportDeclaration':
-      return { specifier: word(node.source)!, form: 'import', names: (node.specifiers as Syntax[]).map(takenName) }
+      return {
+        specifier: word(node.source)!,
+        form: 'import',
+        names: (node.specifiers as Syntax[]).map(takenName),
+        ...(node.typeOnly === true && { erased: true }),
+      }
     case 'ExportAllDeclaration':
       return { specifier: word(node.source)!, form: 'export', names: ['*'] }
     case 'ExportNamedDeclaration':
