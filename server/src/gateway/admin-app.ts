@@ -1,0 +1,171 @@
+import type { KeyObject } from 'node:crypto'
+import type { Express, Request, Response } from 'express'
+import { auditRoutes } from './audit.js'
+import type { GatewayDeps } from './deps.js'
+import { createReadiness } from './health.js'
+import { createApp } from './mount.js'
+import { nodeRoutes } from './nodes.js'
+import { openApi } from './openapi.js'
+import { basicChallenge, createOperators, type Operators } from './operators/login.js'
+import { requestHeader, requireSameOrigin } from './operators/same-origin.js'
+import { type JsonSchema, ok, type Route } from './route.js'
+import { tokenRoutes } from './tokens.js'
+
+/** One setting as operators see it: secrets are masked before they come here. */
+export interface ShownSetting {
+  readonly name: string
+  readonly value: string
+  readonly origin: string
+  readonly unit: string
+  readonly meaning: string
+}
+
+export interface AdminDeps extends GatewayDeps {
+  readonly user: string
+  readonly password: KeyObject
+  readonly settings: () => readonly ShownSetting[]
+  /** What an operator should know: shared mode, an open host. */
+  readonly warnings: () => readonly string[]
+}
+
+const object: JsonSchema = { type: 'object' }
+const credentials: JsonSchema = {
+  type: 'object',
+  properties: { user: { type: 'string', maxLength: 64 }, password: { type: 'string', maxLength: 1_024 } },
+  required: ['user', 'password'],
+  additionalProperties: false,
+}
+
+/** The routes of the operators' port: the same handlers under /api, and what is for operators only. */
+export function adminRoutes(deps: AdminDeps, operators: Operators): Route[] {
+  const shared = [...nodeRoutes(deps), ...tokenRoutes(deps), ...auditRoutes(deps)]
+  const routes: Route[] = [
+    ...shared.map((route) => ({ ...route, path: route.path.replace(/^\/v1\//, '/api/') })),
+    ...statusRoutes(deps),
+    ...loginRoutes(deps, operators),
+    {
+      id: 'adminOpenApi',
+      method: 'get',
+      path: '/api/openapi.json',
+      access: 'admin:read',
+      summary: 'This document.',
+      answers: { 200: object },
+      handler: () => ok(document),
+    },
+  ]
+  const document = openApi(routes, {
+    title: 'Sealway operators',
+    version: deps.version,
+    refusals: ['TOO_MANY_REQUESTS'],
+    security: {
+      basic: { type: 'http', scheme: 'basic' },
+      session: {
+        type: 'apiKey',
+        in: 'cookie',
+        name: 'sealway_session',
+        description: `writes need ${requestHeader}: 1`,
+      },
+    },
+  })
+  return routes
+}
+
+function statusRoutes(deps: AdminDeps): Route[] {
+  const readiness = createReadiness(deps)
+  return [
+    {
+      id: 'status',
+      method: 'get',
+      path: '/api/status',
+      access: 'admin:read',
+      summary: 'How the mediator is.',
+      answers: { 200: object },
+      async handler() {
+        const { links, startedAt } = deps.status()
+        const { links: _total, ...ready } = await readiness()
+        return ok({ ...ready, links, startedAt, now: deps.clock(), version: deps.version, warnings: deps.warnings() })
+      },
+    },
+    {
+      id: 'settings',
+      method: 'get',
+      path: '/api/config',
+      access: 'admin:read',
+      summary: 'Settings in effect, with where each came from. Secrets are masked.',
+      answers: { 200: object },
+      handler: () => ok({ settings: deps.settings() }),
+    },
+  ]
+}
+
+function loginRoutes({ registry, log }: AdminDeps, operators: Operators): Route[] {
+  return [
+    {
+      id: 'login',
+      method: 'post',
+      path: '/api/login',
+      access: 'public',
+      summary: 'Open a session: the answer sets a cookie for 8 hours.',
+      body: credentials,
+      answers: { 204: null },
+      errors: ['UNAUTHORIZED', 'FORBIDDEN', 'TOO_MANY_REQUESTS'],
+      async handler({ body, peer }) {
+        const { user, password } = body as { user: string; password: string }
+        await operators.login(user, password, peer.address)
+        // An operator gets in while the database is down: that is when one is needed.
+        await registry
+          .audit({ actor: `operator:${user}`, action: 'login', subject: peer.address })
+          .catch((error: unknown) => log.warn({ error }, 'a login was not written to the audit trail'))
+        return { status: 204, headers: { 'set-cookie': operators.sessions.open(user, peer.secure) } }
+      },
+    },
+    {
+      id: 'logout',
+      method: 'post',
+      path: '/api/logout',
+      access: 'admin:read',
+      summary: 'End the session of the cookie.',
+      answers: { 204: null },
+      handler: ({ peer }) => ({
+        status: 204,
+        headers: { 'set-cookie': operators.sessions.close(peer.cookie, peer.secure) },
+      }),
+    },
+  ]
+}
+
+const page = `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Sealway operators</title>
+<h1>Sealway</h1>
+<p>This is the operators' port. There is no dashboard yet; what it will show is here:
+<ul>
+<li><a href="/api/status">status</a>
+<li><a href="/api/nodes">nodes</a>
+<li><a href="/api/groups">groups</a>
+<li><a href="/api/audit">audit trail</a>
+<li><a href="/api/config">settings</a>
+<li><a href="/api/openapi.json">all routes, as OpenAPI</a>
+</ul>
+<p>Payloads are sealed: this mediator holds no key that opens them.
+</html>
+`
+
+/** The operators' port, by Basic or session cookie. An Express app: it does not listen by itself. */
+export function createAdminApp(deps: AdminDeps): Express {
+  const operators = createOperators(deps)
+  const options = {
+    routes: adminRoutes(deps, operators),
+    authenticate: operators.authenticate,
+    challenge: basicChallenge,
+    guardWrite: (request: Request) => requireSameOrigin(request.method, request.headers),
+    log: deps.log,
+  }
+  return createApp(options, (app) => {
+    app.get('/', async (request: Request, response: Response) => {
+      await operators.authenticate(request)
+      response.type('html').send(page)
+    })
+  })
+}
