@@ -14,6 +14,7 @@ export default {
     '^@sealway/protocol$': '<rootDir>/protocol/src/index.ts',
     '^@sealway/client$': '<rootDir>/client-lib/src/index.ts',
     '^sealway$': '<rootDir>/server/src/mediator.ts',
+    '^#fixtures$': '<rootDir>/fixtures/development.ts',
     '^#migrations$': '<rootDir>/migrations/index.ts',
   },
   testTimeout: 20_000,
