@@ -101,20 +101,21 @@ export class Outlets {
     }
     if (this.scheduled) return
     this.scheduled = true
-    if (performance.now() - this.lastFlushAt > holdMs) this.parts.afterBurst(this.flush)
-    else this.nextTurn()
-  }
-
-  private nextTurn(): void {
-    this.appendsSeen = this.appends
-    this.parts.nextTurn(this.considerFlush)
+    if (performance.now() - this.lastFlushAt > holdMs) {
+      this.parts.afterBurst(this.flush)
+    } else {
+      // The first look comes before this turn's user code has run, so it must not count as one that added nothing.
+      this.appendsSeen = -1
+      this.parts.nextTurn(this.considerFlush)
+    }
   }
 
   private readonly considerFlush = (): void => {
     if (this.dirty.length === 0 && this.pending.length === 0) {
       this.scheduled = false
     } else if (this.appends !== this.appendsSeen && performance.now() - this.lastFlushAt < holdMs) {
-      this.nextTurn()
+      this.appendsSeen = this.appends
+      this.parts.nextTurn(this.considerFlush)
     } else {
       this.flush()
     }

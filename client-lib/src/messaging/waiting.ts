@@ -13,6 +13,7 @@ interface Waiter {
 /** Those for whom an outlet had no room: first come, first served, per outlet. */
 export class Waiting {
   private readonly byOutlet = new Map<Outlet, Waiter[]>()
+  private readonly retrying = new Set<Outlet>()
   count = 0
 
   /** Resolves when `attempt` found room. @throws SealwayError `BUSY`, `ABORTED` */
@@ -81,7 +82,9 @@ export class Waiting {
   /** There is room: in order, until there is none again. */
   retry(outlet: Outlet): void {
     const waiters = this.byOutlet.get(outlet)
-    if (!waiters) return
+    // An attempt may make room itself and so lead back here; the loop below goes on with it.
+    if (!waiters || this.retrying.has(outlet)) return
+    this.retrying.add(outlet)
     let taken = 0
     for (const waiter of waiters) {
       try {
@@ -92,6 +95,7 @@ export class Waiting {
       }
       taken++
     }
+    this.retrying.delete(outlet)
     waiters.splice(0, taken)
     this.count -= taken
     if (waiters.length === 0) this.byOutlet.delete(outlet)
