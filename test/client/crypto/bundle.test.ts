@@ -110,6 +110,22 @@ it('sends a large record alone, in memory that is given back afterwards', () => 
   expect(writer.buffer.length).toBe(1_000)
 })
 
+it('takes a record out again, at any place, and goes on', () => {
+  for (const taken of [0, 1, 2]) {
+    const writer = new BundleWriter(200)
+    const bounds = ['a', 'bb', 'ccc'].map((payload) => {
+      const start = writer.bytes
+      writer.append(Kind.fire, Buffer.from(payload))
+      return [start, writer.bytes] as const
+    })
+    writer.cut(...bounds[taken]!)
+    writer.append(Kind.fire, Buffer.from('d'))
+    const left = ['a', 'bb', 'ccc'].filter((_, i) => i !== taken)
+    expect(read(writer.take())?.map(({ payload }) => Buffer.from(payload).toString())).toEqual([...left, 'd'])
+    expect(writer.records).toBe(3)
+  }
+})
+
 it('fits a full bundle, sealed, into the largest frame', () => {
   expect(maxBundleBytes + 96).toBe(1024 * 1024)
 })
