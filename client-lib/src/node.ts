@@ -8,6 +8,7 @@ import {
   type Welcome,
 } from '@sealway/protocol'
 import type { Keyring, KeyringKeys } from './crypto/keyring.js'
+import { watchKeysFile } from './crypto/keys-file.js'
 import type { BroadcastReport } from './messaging/broadcast.js'
 import { aborted, type WaitOptions } from './messaging/deadline.js'
 import { Emitter, type NodeEvents } from './messaging/events.js'
@@ -68,6 +69,7 @@ export class Node {
   private readonly dialer: Dialer
   private readonly watches = new PeerWatches()
   private readonly keyring: Keyring
+  private readonly keysFile: { reload(): void; close(): void } | undefined
   private onReady: ((error?: SealwayError) => void) | undefined
   private onClosed!: (error: SealwayError | undefined) => void
   private lastDown: SealwayError | undefined
@@ -124,7 +126,18 @@ export class Node {
       goaway: (leave) => void this.leaveWhenQuiet(leave),
       over: (error) => this.over(error),
     })
+    this.keysFile = options.keysFile === undefined ? undefined : this.watchKeys(options.keysFile)
     this.dialer.start()
+  }
+
+  private watchKeys(path: string): { reload(): void; close(): void } {
+    const { logger } = this.options
+    return watchKeysFile({
+      path,
+      keyring: this.keyring,
+      onReload: () => logger.info({ path }, 'payload keys were reloaded'),
+      onError: (error) => logger.error({ path, err: error }, 'payload keys were not reloaded; the old ones stay'),
+    })
   }
 
   /** What carries the link now. */
@@ -194,6 +207,7 @@ export class Node {
     this.messenger.linkDown(error ?? new SealwayError('CLOSED'))
     this.messenger.close()
     this.watches.close()
+    this.keysFile?.close()
     this.onBack?.()
     if (error) this.events.emit('disconnected', { error })
     this.onReady?.(error ?? closedError(this.name))
@@ -334,6 +348,11 @@ export class Node {
    */
   updateKeys(keys: KeyringKeys): void {
     this.keyring.update(keys)
+  }
+
+  /** Reads `keysFile` again now, for a program's SIGHUP; changes are noticed without it within a second. */
+  reloadKeys(): void {
+    this.keysFile?.reload()
   }
 
   // ---- the end

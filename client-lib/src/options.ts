@@ -14,6 +14,7 @@ import {
   SealwayError,
 } from '@sealway/protocol'
 import { Keyring, type KeyringKeys, keysFromEnvironment } from './crypto/keyring.js'
+import { readKeysFile } from './crypto/keys-file.js'
 import type { Codec } from './messaging/payload.js'
 import { type Logger, silentLogger } from './session/log.js'
 import { mintedBy, type TokenSource } from './session/token.js'
@@ -30,6 +31,8 @@ export interface ConnectOptions {
   readonly token?: TokenSource
   /** Payload keys: `mk1_...`, a list (the first seals), or a ring per scope. Default: PROTECTED_AES256. */
   readonly keys?: string | readonly string[] | KeyringKeys | Keyring
+  /** A JSON file of keys, reloaded when it changes. Default: SEALWAY_KEYS_FILE. */
+  readonly keysFile?: string
   /** Addresses that this node offers besides its link. */
   readonly endpoints?: readonly Endpoint[]
   /** Shown to peers; at most 1 KiB as JSON. */
@@ -76,6 +79,8 @@ export interface ResolvedOptions {
   readonly transport: ClientTransport
   readonly token: () => string | Promise<string>
   readonly keyring: Keyring
+  /** The file whose changes the keyring follows. */
+  readonly keysFile: string | undefined
   readonly endpoints: readonly Endpoint[]
   readonly meta: { readonly [key: string]: unknown } | undefined
   readonly logger: Logger
@@ -98,6 +103,7 @@ export function resolveOptions(options: ConnectOptions, { environment, clock }: 
   const name = parseName(options.name ?? `${groups[0]!.slice(0, 57)}-${instance.slice(0, 6)}`)
   const url = options.url ?? environment.SEALWAY_URL ?? defaultUrl
   const secret = environment.PROTECTED_BASIC_AND_JWT
+  const keysFile = options.keysFile ?? (options.keys === undefined ? environment.SEALWAY_KEYS_FILE : undefined)
   const transport = options.transport ?? chooseTransport(url)
   refuseCleartext(url, options.insecure ?? environment.SEALWAY_INSECURE === '1', transport)
   const timeoutMs = options.timeout ?? defaultTimeoutMs
@@ -108,7 +114,8 @@ export function resolveOptions(options: ConnectOptions, { environment, clock }: 
     url,
     transport,
     token: tokenFrom(options.token, secret, name, clock),
-    keyring: keyringFrom(options.keys, environment, secret),
+    keyring: keyringFrom(keysFile === undefined ? options.keys : readKeysFile(keysFile), environment, secret),
+    keysFile,
     endpoints: parseEndpoints(options.endpoints),
     meta: options.meta && parseMeta(options.meta),
     logger: options.logger ?? silentLogger,
