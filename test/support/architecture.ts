@@ -333,8 +333,8 @@ export function cyclesOf(tree: Tree): string[][] {
     }
     if (done.has(file)) return
     path.push(file)
-    for (const { specifier, erased } of tree.get(file)?.imports ?? []) {
-      const target = erased ? undefined : targetOf(file, specifier)
+    for (const { specifier, erased, form } of tree.get(file)?.imports ?? []) {
+      const target = erased || form === 'type' ? undefined : targetOf(file, specifier)
       if (target && tree.has(target)) visit(target)
     }
     path.pop()

@@ -2,7 +2,7 @@ import { createSecretKey, randomBytes } from 'node:crypto'
 import { limits, type Limits } from '@sealway/protocol'
 import type { Log } from '../../server/src/observe/log.js'
 import { type Config, createMediator, type Mediator } from '../../server/src/mediator.js'
-import { memoryRegistry } from './registry.js'
+import { memoryRegistry } from './memory-registry.js'
 
 /** What nodes and mediator of a test share, fresh for each test. */
 export interface TestMediator {
