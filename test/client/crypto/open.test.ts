@@ -56,6 +56,7 @@ it('remembers flows in memory of its own, so that a transport may reuse its buff
   expect(outcome(opener, first, route)).toBe('opened')
   first.fill(0)
   expect(outcome(opener, second, route)).toBe('opened')
+  expect(route.lastFlow?.id).toEqual(flow.id)
   expect(outcome(opener, replay, routeOf('alpha', 'beta'))).toBe('duplicate')
   expect(opener.flowCount).toBe(1)
 })
@@ -300,6 +301,19 @@ describe('flows that are remembered', () => {
     }
     expect(opener.flowCount).toBe(0)
     expect(route.lastFlow).toBeUndefined()
+  })
+
+  it('do not count what was forged: the frame itself still opens', () => {
+    const { flow, opener, route } = pair()
+    expect(outcome(opener, sealText(flow, 'the flow is known'), route)).toBe('opened')
+    const sealed = sealText(flow, 'x')
+    const forged = Buffer.from(sealed)
+    forged[sealed.length - 1]! ^= 1
+    expect([forged, sealed, sealed].map((frame) => outcome(opener, frame, route))).toEqual([
+      'CANNOT_OPEN',
+      'opened',
+      'duplicate',
+    ])
   })
 
   it('are bounded, and what was opened of a forgotten one does not open again', () => {
