@@ -203,14 +203,16 @@ export const rules: readonly Rule[] = [
       ),
   },
   {
-    rule: 'only crypto/seal casts to Sealed',
+    rule: 'only crypto/seal casts to Sealed or SealedFrame',
     because: 'the brand then means what it says: these bytes came out of seal',
     broken: {
       'client-lib/src/messaging/send.ts': `export const send = (body: Uint8Array) => body as unknown as Sealed`,
     },
     violations: (repository) =>
       sources(repository, 'protocol/src', 'server/src', 'client-lib/src').flatMap(({ path, casts }) =>
-        casts.includes('Sealed') && path !== 'client-lib/src/crypto/seal.ts' ? [`${path} casts to Sealed`] : [],
+        casts.some((name) => name === 'Sealed' || name === 'SealedFrame') && path !== 'client-lib/src/crypto/seal.ts'
+          ? [`${path} casts to what only seal makes`]
+          : [],
       ),
   },
   {
