@@ -166,7 +166,14 @@ function shown(setting: Setting<unknown>, text: string, value: unknown): string 
   if (text === '') return ''
   if (setting.secret) return '***'
   if (setting !== settings.databaseUrl) return text
-  return value instanceof Problem ? '***' : parseLocation(text).shown
+  return value instanceof Problem ? '***' : withoutPassword(text)
+}
+
+function withoutPassword(databaseUrl: string): string {
+  if (parseLocation(databaseUrl).type === 'sqlite') return databaseUrl
+  const url = new URL(databaseUrl)
+  if (url.password !== '') url.password = '***'
+  return url.href
 }
 
 const cut = (text: string): string => JSON.stringify(text.length > 60 ? `${text.slice(0, 57)}...` : text)

@@ -14,6 +14,12 @@ export const templateFile = '.env.local'
 /** Only the owner may read what holds secrets. */
 const secretMode = 0o600
 
+export interface SetupOptions {
+  /** The port that nodes will dial, where the environment says another than `.env`. */
+  readonly port?: string | undefined
+  readonly random?: (bytes: number) => Buffer
+}
+
 export interface SetupResult {
   /** File names that were made; what existed is never touched. */
   readonly created: readonly string[]
@@ -26,7 +32,8 @@ export interface SetupResult {
  * and `.env.node` for the nodes of this machine. The payload key goes into the second only.
  * @throws SealwayError `CONFIG_INVALID` where an existing `.env` has no secret to share with nodes
  */
-export async function setup(folder: string, random: (bytes: number) => Buffer = randomBytes): Promise<SetupResult> {
+export async function setup(folder: string, options: SetupOptions = {}): Promise<SetupResult> {
+  const random = options.random ?? randomBytes
   const created: string[] = []
   let adminPassword: string | undefined
   const nodes = await readEnvFile(folder, nodeFile)
@@ -42,7 +49,8 @@ export async function setup(folder: string, random: (bytes: number) => Buffer = 
     // What is there now counts: another process may have been first.
     mediator = await readEnvFile(folder, mediatorFile)
   }
-  if (!nodes && (await createOnce(join(folder, nodeFile), nodeText(mediator, random)))) created.push(nodeFile)
+  if (!nodes && (await createOnce(join(folder, nodeFile), nodeText(mediator, options.port, random))))
+    created.push(nodeFile)
   return { created, ...(adminPassword === undefined ? {} : { adminPassword }) }
 }
 
@@ -78,7 +86,7 @@ function assign(text: string, name: string, value: string): string {
   return line.test(text) ? text.replace(line, () => `${name}=${value}`) : `${text.trimEnd()}\n\n${name}=${value}\n`
 }
 
-function nodeText(mediator: EnvFile | undefined, random: (bytes: number) => Buffer): string {
+function nodeText(mediator: EnvFile | undefined, given: string | undefined, random: (bytes: number) => Buffer): string {
   const secret = secretOf(mediator)
   if (!mediator || secret === undefined) {
     throw new SealwayError('CONFIG_INVALID', {
@@ -86,7 +94,7 @@ function nodeText(mediator: EnvFile | undefined, random: (bytes: number) => Buff
       outcome: 'not-delivered',
     })
   }
-  const port = parseEnvFile(mediator).values.get(settings.port.name) || settings.port.fallback
+  const port = given || parseEnvFile(mediator).values.get(settings.port.name) || settings.port.fallback
   const key = `mk1_${random(32).toString('base64url')}`
   return `# For the nodes on this machine, made by the first \`sealway start\`. Never for the mediator.
 # Copy it to other machines by a way that you trust: who has this file can read and send everything.
@@ -108,10 +116,15 @@ PROTECTED_AES256=${key}
  */
 async function createOnce(path: string, text: string): Promise<boolean> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
-  const file = await open(temporary, 'wx', secretMode)
   try {
-    await writeAndSync(file, text)
+    await writeAndSync(await open(temporary, 'wx', secretMode), text)
     return await linkOnce(temporary, path)
+  } catch (cause) {
+    throw new SealwayError('CONFIG_INVALID', {
+      message: `${basename(path)} cannot be written here (${(cause as NodeJS.ErrnoException).code}): start in a folder of your own`,
+      outcome: 'not-delivered',
+      cause,
+    })
   } finally {
     await unlink(temporary).catch(() => {})
   }

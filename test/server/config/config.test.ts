@@ -249,7 +249,7 @@ describe('effective settings', () => {
     const values = new Map(shown.map(({ name, value }) => [name, value]))
     expect(values.get('PROTECTED_BASIC_AND_JWT')).toBe('***')
     expect(values.get('PROTECTED_ADMIN_PASSWORD')).toBe('***')
-    expect(values.get('DATABASE_URL')).toBe('db:3306/sealway')
+    expect(values.get('DATABASE_URL')).toBe('mysql://root:***@db:3306/sealway')
     expect(JSON.stringify(shown)).not.toMatch(/hunter2/)
   })
 

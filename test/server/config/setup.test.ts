@@ -64,6 +64,18 @@ describe('the first run', () => {
     expect(values('.env.node').get('SEALWAY_URL')).toBe('http://127.0.0.1:5001')
   })
 
+  it('tells nodes the port that the environment gives', async () => {
+    await setup(folder, { port: '6001' })
+    expect(values('.env.node').get('SEALWAY_URL')).toBe('http://127.0.0.1:6001')
+  })
+
+  it('says so where it may not write', async () => {
+    await expect(setup(join(folder, 'nowhere'))).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: '.env cannot be written here (ENOENT): start in a folder of your own',
+    })
+  })
+
   it('never touches what is there', async () => {
     await setup(folder)
     const before = [text('.env'), text('.env.node')]

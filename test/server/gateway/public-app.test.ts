@@ -368,7 +368,7 @@ describe('bodies', () => {
     const strings = openers
       .flatMap((opener) => payloads.map((payload) => opener + payload))
       .filter((text) => text !== '1')
-    const objects = [{ $gt: '' }, ['A'], { toString: 'a' }, [['a']], true, 1, null, { name: 'a' }]
+    const objects: unknown[] = [{ $gt: '' }, ['A'], { toString: 'a' }, [['a']], true, 1, null, { name: 'a' }]
     const attack = async (value: unknown) => {
       const text = encodeURIComponent(typeof value === 'string' ? value : JSON.stringify(value))
       await Promise.all([

@@ -1,0 +1,36 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import process from 'node:process'
+import { fileURLToPath } from 'node:url'
+import type { Io } from './cli/io.js'
+import { run } from './cli/program.js'
+
+/** The one file that touches the process: everything else is handed what it needs of it. */
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+
+const io: Io = {
+  environment: process.env,
+  folder: process.cwd(),
+  node: process.execPath,
+  programFolder: dirname(fileURLToPath(import.meta.url)),
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+  isTerminal: process.stderr.isTTY === true,
+  onSignal(listener) {
+    process.on('SIGINT', listener)
+    process.on('SIGTERM', listener)
+    return () => {
+      process.off('SIGINT', listener)
+      process.off('SIGTERM', listener)
+    }
+  },
+  version,
+}
+
+// A reader that went away (`sealway nodes | head -1`) is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+
+const code = await run(process.argv.slice(2), io)
+// Not only process.exitCode: what a command left open must not keep a drained mediator alive.
+process.stdout.write('', () => process.exit(code))
