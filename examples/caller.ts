@@ -1,6 +1,6 @@
 import { connect } from '@sealway/client'
 
-const node = await connect({ name: 'caller-1', groups: ['caller'] })
+const node = await connect({ name: 'caller-1', groups: ['demo'] })
 
-console.log(await node.call('any:greeter', 'greet', { name: 'world' }))
+console.log(await node.call('greeter-1', 'greet', { name: 'world' }))
 await node.drain()

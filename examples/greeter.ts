@@ -1,6 +1,6 @@
 import { connect } from '@sealway/client'
 
-const node = await connect({ name: 'greeter-1', groups: ['greeter'] })
+const node = await connect({ name: 'greeter-1', groups: ['demo'] })
 
 node.on<{ name: string }>('greet', ({ body }, { from }) => `Hello ${body.name}, said to ${from}`)
 console.log(`${node.name} is ready`)
