@@ -24,6 +24,7 @@ import {
 import { PeerWatches, peersOf } from './peers.js'
 import { Dialer } from './session/dialer.js'
 import type { Link } from './session/link.js'
+import { realTimers, signalAfter, type Timers } from './session/timers.js'
 
 const queryTimeoutMs = 10_000
 /** How long a drain waits for handlers, answers and queues, ms (SEMANTICS.md, "Drain"). */
@@ -69,6 +70,7 @@ export class Node {
   private readonly dialer: Dialer
   private readonly watches = new PeerWatches()
   private readonly keyring: Keyring
+  private readonly timers: Timers
   private readonly keysFile: { reload(): void; close(): void } | undefined
   private onReady: ((error?: SealwayError) => void) | undefined
   private onClosed!: (error: SealwayError | undefined) => void
@@ -86,6 +88,7 @@ export class Node {
     this.name = name
     this.groups = groups
     this.keyring = options.keyring
+    this.timers = surroundings.timers ?? realTimers
     this.events = new Emitter((error) => logger.error({ err: error }, 'a listener threw'))
     this.closed = new Promise((resolve) => {
       this.onClosed = resolve
@@ -101,6 +104,7 @@ export class Node {
       limits,
       logger,
       events: this.events,
+      timers: this.timers,
       afterBurst: surroundings.afterBurst,
       nextTurn: surroundings.nextTurn,
     })
@@ -118,6 +122,7 @@ export class Node {
       token: options.token,
       clock: surroundings.clock,
       random: surroundings.random,
+      timers: this.timers,
       limits,
       logger,
       events: { ...this.messenger.linkEvents, peers: (change) => this.watches.changed(change) },
@@ -159,7 +164,7 @@ export class Node {
         this.dialer.stop(error)
       }
       const timer = Number.isFinite(timeoutMs)
-        ? setTimeout(() => {
+        ? this.timers.set(() => {
             const why = this.lastDown ? `: ${this.lastDown.message}` : ''
             giveUp(
               new SealwayError('NOT_CONNECTED', {
@@ -174,7 +179,7 @@ export class Node {
       const onAbort = (): void => giveUp(aborted(`connecting to ${url}`, signal!, 'not-delivered'))
       this.onReady = (error) => {
         this.onReady = undefined
-        clearTimeout(timer)
+        this.timers.clear(timer)
         if (error) reject(error)
         else resolve()
       }
@@ -305,11 +310,14 @@ export class Node {
   }
 
   private async rewatch(link: Link, group: string): Promise<void> {
+    const { signal, done } = signalAfter(this.timers, queryTimeoutMs)
     try {
-      const answer = await link.query({ type: 'watch', group }, AbortSignal.timeout(queryTimeoutMs))
+      const answer = await link.query({ type: 'watch', group }, signal)
       this.watches.refreshed(group, peersOf(answer))
     } catch (error) {
       this.options.logger.warn({ group, err: error }, 'the group is not watched any more')
+    } finally {
+      done()
     }
   }
 
@@ -323,8 +331,7 @@ export class Node {
         hop: 'client',
       })
     }
-    const limit = AbortSignal.timeout(options?.timeout ?? queryTimeoutMs)
-    const signal = options?.signal ? AbortSignal.any([limit, options.signal]) : limit
+    const { signal, done } = signalAfter(this.timers, options?.timeout ?? queryTimeoutMs, options?.signal)
     try {
       return await link.query({ type, group: name }, signal)
     } catch (error) {
@@ -336,6 +343,8 @@ export class Node {
         hop: 'mediator',
         cause: error,
       })
+    } finally {
+      done()
     }
   }
 
@@ -383,9 +392,9 @@ export class Node {
 
   /** Resolves when no call is in flight, no handler runs and everything has left, or when the time is up. */
   private async quiet(timeoutMs: number): Promise<void> {
-    const until = performance.now() + timeoutMs
-    while ((this.messenger.busy || !this.messenger.flushed) && this.connected && performance.now() < until) {
-      await new Promise((resolve) => setTimeout(resolve, drainPollMs))
+    const until = this.timers.monotonic() + timeoutMs
+    while ((this.messenger.busy || !this.messenger.flushed) && this.connected && this.timers.monotonic() < until) {
+      await new Promise<void>((resolve) => this.timers.set(resolve, drainPollMs))
     }
   }
 

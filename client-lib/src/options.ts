@@ -17,6 +17,7 @@ import { Keyring, type KeyringKeys, keysFromEnvironment } from './crypto/keyring
 import { readKeysFile } from './crypto/keys-file.js'
 import type { Codec } from './messaging/payload.js'
 import { type Logger, silentLogger } from './session/log.js'
+import type { Timers } from './session/timers.js'
 import { mintedBy, type TokenSource } from './session/token.js'
 import { chooseTransport } from './transport/choose.js'
 
@@ -60,6 +61,8 @@ export interface Surroundings {
   readonly environment: { readonly [name: string]: string | undefined }
   readonly clock: () => number
   readonly random: () => number
+  /** The real ones unless given. */
+  readonly timers?: Timers
   readonly afterBurst: (work: () => void) => void
   readonly nextTurn: (work: () => void) => void
 }

@@ -1,5 +1,6 @@
 import { type Code, isCode, type Outcome, SealwayError } from '@sealway/protocol'
 import type { SealingFlow } from '../crypto/seal.js'
+import type { Timers } from '../session/timers.js'
 import { aborted, watchDeadline } from './deadline.js'
 import type { Outlet, Waiter } from './outlet.js'
 import { ReplyStatus } from './payload.js'
@@ -23,7 +24,7 @@ export abstract class Pending implements Waiter {
     signal: AbortSignal | undefined,
   ) {
     this.startedAt = calls.clock()
-    this.stopWatch = watchDeadline(timeoutMs, signal, (why) => {
+    this.stopWatch = watchDeadline(calls.timers, timeoutMs, signal, (why) => {
       const outcome = this.outlet.withdraw(this) ? 'not-delivered' : 'unknown'
       if (outcome === 'unknown') calls.cancel(this)
       this.onGiveUp(why === 'timeout' ? this.timedOut(outcome) : aborted(this.what, signal!, outcome))
@@ -149,6 +150,7 @@ export class Calls {
 
   constructor(
     readonly clock: () => number,
+    readonly timers: Timers,
     private readonly maxPending: number,
     /** Tells the receiver that nobody waits any more. */
     private readonly onCancel: (pending: Pending) => void,

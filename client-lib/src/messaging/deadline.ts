@@ -1,4 +1,5 @@
 import { SealwayError } from '@sealway/protocol'
+import type { Timers } from '../session/timers.js'
 
 /** What every verb takes. */
 export interface WaitOptions {
@@ -32,16 +33,17 @@ export const aborted = (what: string, signal: AbortSignal, outcome: 'not-deliver
  * @returns a function that ends the watch
  */
 export function watchDeadline(
+  timers: Timers,
   timeoutMs: number,
   signal: AbortSignal | undefined,
   onGiveUp: (why: 'timeout' | 'abort') => void,
 ): () => void {
-  const timer = setTimeout(onGiveUp, Math.ceil(timeoutMs), 'timeout')
-  if (!signal) return () => clearTimeout(timer)
+  const timer = timers.set(() => onGiveUp('timeout'), Math.ceil(timeoutMs))
+  if (!signal) return () => timers.clear(timer)
   const onAbort = (): void => onGiveUp('abort')
   signal.addEventListener('abort', onAbort, { once: true })
   return () => {
-    clearTimeout(timer)
+    timers.clear(timer)
     signal.removeEventListener('abort', onAbort)
   }
 }

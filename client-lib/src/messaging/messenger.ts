@@ -15,6 +15,7 @@ import { PooledRandom } from '../crypto/random.js'
 import { encodeReceipt, type Receipt, ReceiptStatus } from '../crypto/receipt.js'
 import type { Link, LinkEvents } from '../session/link.js'
 import type { Logger } from '../session/log.js'
+import type { Timers } from '../session/timers.js'
 import { Broadcast, type BroadcastReport, type Want } from './broadcast.js'
 import { Call, Calls, type Pending } from './calls.js'
 import { refuseAborted, timeoutOf, type WaitOptions } from './deadline.js'
@@ -48,6 +49,7 @@ export interface MessengerParts {
   readonly limits: Limits
   readonly logger: Logger
   readonly events: Emitter<NodeEvents>
+  readonly timers: Timers
   readonly afterBurst: (work: () => void) => void
   readonly nextTurn: (work: () => void) => void
 }
@@ -67,7 +69,7 @@ export class Messenger {
   private readonly inbox: Inbox
   private readonly actions = new ActionNames()
   private readonly body: BodyWriter
-  private readonly waiting = new Waiting()
+  private readonly waiting: Waiting
   private link: Link | undefined
   private welcome: Welcome | undefined
   private readonly running = new Map<string, Delivery>()
@@ -77,7 +79,8 @@ export class Messenger {
     this.parts = parts
     const { clock, limits, events } = parts
     this.body = new BodyWriter(parts.codec)
-    this.calls = new Calls(clock, limits.maxPendingCalls, (pending) => this.cancel(pending))
+    this.waiting = new Waiting(parts.timers)
+    this.calls = new Calls(clock, parts.timers, limits.maxPendingCalls, (pending) => this.cancel(pending))
     this.outlets = new Outlets({
       name: parts.name,
       keyring: parts.keyring,
@@ -91,6 +94,7 @@ export class Messenger {
       roomy: (outlet) => this.waiting.retry(outlet),
       afterBurst: parts.afterBurst,
       nextTurn: parts.nextTurn,
+      monotonic: parts.timers.monotonic,
     })
     this.handlers = new Handlers({
       maxRunning: limits.maxRunningHandlers,

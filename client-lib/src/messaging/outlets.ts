@@ -1,4 +1,3 @@
-import { performance } from 'node:perf_hooks'
 import { BundleWriter } from '../crypto/bundle.js'
 import { Outlet, type OutletParts } from './outlet.js'
 
@@ -15,6 +14,8 @@ export interface OutletsParts extends Omit<OutletParts, 'schedule' | 'borrow' | 
   readonly openRoute: (outlet: Outlet) => void
   /** Runs when the current burst of synchronous and promise code has ended. */
   readonly afterBurst: (work: () => void) => void
+  /** ms, never set back. */
+  readonly monotonic: () => number
   /** Runs in the next turn of the event loop. */
   readonly nextTurn: (work: () => void) => void
 }
@@ -101,7 +102,7 @@ export class Outlets {
     }
     if (this.scheduled) return
     this.scheduled = true
-    if (performance.now() - this.lastFlushAt > holdMs) {
+    if (this.parts.monotonic() - this.lastFlushAt > holdMs) {
       this.parts.afterBurst(this.flush)
     } else {
       // The first look comes before this turn's user code has run, so it must not count as one that added nothing.
@@ -113,7 +114,7 @@ export class Outlets {
   private readonly considerFlush = (): void => {
     if (this.dirty.length === 0 && this.pending.length === 0) {
       this.scheduled = false
-    } else if (this.appends !== this.appendsSeen && performance.now() - this.lastFlushAt < holdMs) {
+    } else if (this.appends !== this.appendsSeen && this.parts.monotonic() - this.lastFlushAt < holdMs) {
       this.appendsSeen = this.appends
       this.parts.nextTurn(this.considerFlush)
     } else {
@@ -131,7 +132,7 @@ export class Outlets {
       outlet.flush()
     }
     this.writePending()
-    this.lastFlushAt = performance.now()
+    this.lastFlushAt = this.parts.monotonic()
   }
 
   /** A chunk was read to its end: what its handlers answered leaves with one write. */

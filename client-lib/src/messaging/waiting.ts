@@ -1,4 +1,5 @@
 import { SealwayError } from '@sealway/protocol'
+import type { Timers } from '../session/timers.js'
 import { aborted, watchDeadline } from './deadline.js'
 import type { Outlet } from './outlet.js'
 
@@ -16,6 +17,8 @@ export class Waiting {
   private readonly retrying = new Set<Outlet>()
   count = 0
 
+  constructor(private readonly timers: Timers) {}
+
   /** Resolves when `attempt` found room. @throws SealwayError `BUSY`, `ABORTED` */
   add(
     outlet: Outlet,
@@ -25,7 +28,7 @@ export class Waiting {
     attempt: () => boolean,
   ): Promise<void> {
     return new Promise((resolve, reject) => {
-      const stopWatch = watchDeadline(timeoutMs, signal, (why) => {
+      const stopWatch = watchDeadline(this.timers, timeoutMs, signal, (why) => {
         this.remove(outlet, waiter)
         waiter.settle(
           why === 'abort'

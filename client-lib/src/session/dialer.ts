@@ -9,6 +9,7 @@ import {
 } from '@sealway/protocol'
 import { Link, type LinkEvents } from './link.js'
 import type { Logger } from './log.js'
+import { signalAfter, type Timers } from './timers.js'
 
 export interface DialerParts {
   readonly url: string
@@ -20,6 +21,7 @@ export interface DialerParts {
   readonly random: () => number
   readonly limits: Limits
   readonly logger: Logger
+  readonly timers: Timers
   readonly events: Omit<LinkEvents, 'closed' | 'goaway'>
   readonly up: (link: Link, welcome: Welcome) => void
   /** The link is gone, or could not be made; the next attempt is `retryInMs` away. */
@@ -44,9 +46,9 @@ export class Dialer {
   private everUp = false
   private attempts = 0
   private downSince: number
-  private retryTimer: NodeJS.Timeout | undefined
-  private renewTimer: NodeJS.Timeout | undefined
-  private ticker: NodeJS.Timeout | undefined
+  private retryTimer: unknown
+  private renewTimer: unknown
+  private ticker: unknown
   private finished = false
 
   constructor(parts: DialerParts) {
@@ -55,9 +57,13 @@ export class Dialer {
   }
 
   start(): void {
-    this.ticker = setInterval(() => this.link?.tick(this.parts.clock()), tickMs)
-    this.ticker.unref()
+    this.tick()
     void this.dial()
+  }
+
+  private tick(): void {
+    this.link?.tick(this.parts.clock())
+    this.ticker = this.parts.timers.setBackground(() => this.tick(), tickMs)
   }
 
   /** Ends the link in order and stays away. */
@@ -65,9 +71,8 @@ export class Dialer {
     if (this.finished) return
     this.finished = true
     this.stopping.abort()
-    clearTimeout(this.retryTimer)
-    clearTimeout(this.renewTimer)
-    clearInterval(this.ticker)
+    const { timers } = this.parts
+    for (const timer of [this.retryTimer, this.renewTimer, this.ticker]) timers.clear(timer)
     const link = this.link
     this.link = undefined
     link?.end()
@@ -76,7 +81,7 @@ export class Dialer {
 
   private async dial(): Promise<void> {
     const { parts } = this
-    const signal = AbortSignal.any([this.stopping.signal, AbortSignal.timeout(parts.limits.helloTimeoutMs * 2)])
+    const { signal, done } = signalAfter(parts.timers, parts.limits.helloTimeoutMs * 2, this.stopping.signal)
     let link: Link | undefined
     try {
       const connection = await parts.transport.connect(parts.url, { signal })
@@ -101,13 +106,15 @@ export class Dialer {
     } catch (error) {
       link?.destroy()
       if (!this.finished) this.retry(asSealwayError(error))
+    } finally {
+      done()
     }
   }
 
   private broke(link: Link, error: SealwayError): void {
     if (this.link !== link || this.finished) return
     this.link = undefined
-    clearTimeout(this.renewTimer)
+    this.parts.timers.clear(this.renewTimer)
     this.downSince = this.parts.clock()
     this.retry(error)
   }
@@ -116,7 +123,7 @@ export class Dialer {
   private leave(link: Link, reconnectInMs: number): void {
     if (this.link !== link || this.finished) return
     this.link = undefined
-    clearTimeout(this.renewTimer)
+    this.parts.timers.clear(this.renewTimer)
     link.end()
     this.downSince = this.parts.clock()
     const error = new SealwayError('DRAINING', { message: 'the mediator is shutting down', hop: 'mediator' })
@@ -147,17 +154,12 @@ export class Dialer {
     this.attempts++
     this.parts.down(error, inMs)
     if (this.finished) return
-    this.retryTimer = setTimeout(() => void this.dial(), inMs)
+    this.retryTimer = this.parts.timers.set(() => void this.dial(), inMs)
   }
 
   private renewLater(link: Link, lifeMs: number): void {
-    this.renewTimer = setTimeout(
-      () => {
-        void this.renew(link)
-      },
-      Math.min(Math.max(lifeMs * renewAt, 1_000), 0x7fff_ffff),
-    )
-    this.renewTimer.unref()
+    const inMs = Math.max(lifeMs * renewAt, 1_000)
+    this.renewTimer = this.parts.timers.setBackground(() => void this.renew(link), inMs)
   }
 
   private async renew(link: Link): Promise<void> {

@@ -1,0 +1,30 @@
+import { performance } from 'node:perf_hooks'
+
+/** Time as this library uses it; tests hand in their own. */
+export interface Timers {
+  /** ms, never set back. */
+  monotonic(): number
+  /** Runs `work` once, `ms` from now. */
+  set(work: () => void, ms: number): unknown
+  /** As `set`, but does not keep the process alive. */
+  setBackground(work: () => void, ms: number): unknown
+  clear(timer: unknown): void
+}
+
+/** setTimeout takes no more (2^31 - 1 ms, 24.8 days); a longer wait fires at once there. */
+const maxTimerMs = 0x7fff_ffff
+
+export const realTimers: Timers = {
+  monotonic: () => performance.now(),
+  set: (work, ms) => setTimeout(work, Math.min(ms, maxTimerMs)),
+  setBackground: (work, ms) => setTimeout(work, Math.min(ms, maxTimerMs)).unref(),
+  clear: (timer) => clearTimeout(timer as NodeJS.Timeout | undefined),
+}
+
+/** A signal that fires after `ms`, or when one of `others` does; `done` ends the wait. */
+export function signalAfter(timers: Timers, ms: number, ...others: (AbortSignal | undefined)[]) {
+  const controller = new AbortController()
+  const timer = timers.setBackground(() => controller.abort(), ms)
+  const signals = [controller.signal, ...others.filter((signal) => signal !== undefined)]
+  return { signal: AbortSignal.any(signals), done: () => timers.clear(timer) }
+}
