@@ -148,7 +148,7 @@ export class Relay {
   private sessionEvents(): SessionEvents {
     const { log } = this.parts
     return {
-      hello: (session, body) => this.admission.admit(session, body),
+      hello: (session, body, admit) => this.admission.admit(session, body, admit),
       joined: (session) => {
         const member = session.member!
         this.countUnauthenticated(session, -1)

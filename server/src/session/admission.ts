@@ -42,8 +42,11 @@ export class Admission {
     this.parts = parts
   }
 
-  /** @throws SealwayError with the code that the node is told */
-  async admit(session: Session, body: unknown): Promise<{ member: Member; welcome: Welcome }> {
+  /**
+   * @param welcome takes the member in, in the same turn as its claim: the next hello for its name must find it there
+   * @throws SealwayError with the code that the node is told
+   */
+  async admit(session: Session, body: unknown, welcome: (member: Member, welcome: Welcome) => void): Promise<void> {
     const { parts } = this
     const hello = parseHello(body)
     const version = chooseVersion(hello.versions)
@@ -54,39 +57,44 @@ export class Admission {
         message: `the token of ${identity.subject} does not allow registering as ${hello.name ?? 'an unnamed node'} in ${hello.groups.join(', ')}`,
       })
     }
-    const claimed = hello.name
-      ? await this.oneAtATime(hello.name, async (name) => {
-          await this.displaceIncumbent(name, hello, session)
-          return this.claim(session, hello)
-        })
-      : await this.claim(session, hello)
+    const claimAndWelcome = async (): Promise<void> => {
+      const claimed = await this.claim(session, hello)
+      welcome(...this.asMember(session, hello, identity, version, claimed))
+    }
+    if (!hello.name) return claimAndWelcome()
+    await this.oneAtATime(hello.name, async (name) => {
+      await this.displaceIncumbent(name, hello, session)
+      await claimAndWelcome()
+    })
+  }
+
+  private asMember(
+    session: Session,
+    hello: Hello,
+    identity: Identity,
+    version: number,
+    { name, epoch }: { readonly name: NodeName; readonly epoch: number },
+  ): [Member, Welcome] {
+    const { clock, limits, version: mediator } = this.parts
+    const { groups, instance, endpoints, meta } = hello
     const peer: Peer = {
-      name: claimed.name,
-      groups: hello.groups,
+      name,
+      groups,
       online: true,
       transport: session.transport,
-      since: parts.clock(),
-      endpoints: hello.endpoints,
-      ...(hello.meta ? { meta: hello.meta } : {}),
+      since: clock(),
+      endpoints,
+      ...(meta ? { meta } : {}),
     }
-    const member: Member = {
-      name: claimed.name,
-      groups: hello.groups,
-      epoch: claimed.epoch,
-      instance: hello.instance,
-      identity,
-      peer,
-    }
-    const { limits } = parts
-    return {
-      member,
-      welcome: {
+    return [
+      { name, groups, epoch, instance, identity, peer },
+      {
         version,
-        name: claimed.name,
-        groups: hello.groups,
-        epoch: claimed.epoch,
-        mediator: parts.version,
-        now: parts.clock(),
+        name,
+        groups,
+        epoch,
+        mediator,
+        now: clock(),
         tokenExpiresAt: identity.expiresAt,
         limits: {
           maxFrameBytes: limits.maxFrameBytes,
@@ -96,7 +104,7 @@ export class Admission {
           deadAfterMs: limits.deadAfterMs,
         },
       },
-    }
+    ]
   }
 
   private claim(session: Session, hello: Hello): Promise<{ name: NodeName; epoch: number }> {
@@ -157,7 +165,7 @@ export class Admission {
     }
   }
 
-  private async oneAtATime<T>(name: NodeName, work: (name: NodeName) => Promise<T>): Promise<T> {
+  private async oneAtATime(name: NodeName, work: (name: NodeName) => Promise<void>): Promise<void> {
     const before = this.busy.get(name) ?? Promise.resolve()
     const mine = before.then(
       () => work(name),
@@ -165,7 +173,7 @@ export class Admission {
     )
     this.busy.set(name, mine)
     try {
-      return await mine
+      await mine
     } finally {
       if (this.busy.get(name) === mine) this.busy.delete(name)
     }

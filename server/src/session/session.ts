@@ -36,8 +36,12 @@ export interface Member {
 
 /** What a session hands on. The router and the admission stand above it, so they come in as functions. */
 export interface SessionEvents {
-  /** The first frame. Resolves when the node is registered. @throws SealwayError */
-  hello(session: Session, body: unknown): Promise<{ readonly member: Member; readonly welcome: object }>
+  /**
+   * The first frame. Resolves when the node is registered; `admit` was called then, in the same turn as the claim:
+   * whoever claims the name next must find its holder.
+   * @throws SealwayError
+   */
+  hello(session: Session, body: unknown, admit: (member: Member, welcome: object) => void): Promise<void>
   /** It was welcomed and may be sent to. */
   joined(session: Session): void
   open(session: Session, number: number, to: string, scope: string): Route
@@ -228,7 +232,7 @@ export class Session {
     if (this.phase === 'hello') {
       if (type !== FrameType.hello) throw new SealwayError('MALFORMED', { message: 'the first frame must be a hello' })
       this.phase = 'admitting'
-      void this.admit(decodeJson(body))
+      void this.askAdmission(decodeJson(body))
       return
     }
     switch (type) {
@@ -280,21 +284,25 @@ export class Session {
     }
   }
 
-  private async admit(body: unknown): Promise<void> {
+  private async askAdmission(body: unknown): Promise<void> {
     try {
-      const { member, welcome } = await this.parts.events.hello(this, body)
-      if (this.phase !== 'admitting') {
-        this.parts.events.abandoned(member)
-        return
-      }
-      this.member = member
-      this.phase = 'live'
-      this.reader.maxBodyBytes = this.parts.limits.maxFrameBytes
-      this.control(encodeJson(FrameType.welcome, welcome))
-      this.parts.events.joined(this)
+      await this.parts.events.hello(this, body, (member, welcome) => this.admit(member, welcome))
     } catch (error) {
       this.fail(error)
     }
+  }
+
+  private admit(member: Member, welcome: object): void {
+    if (this.phase !== 'admitting') {
+      this.parts.events.abandoned(member)
+      return
+    }
+    this.member = member
+    this.phase = 'live'
+    this.reader.maxBodyBytes = this.parts.limits.maxFrameBytes
+    this.control(encodeJson(FrameType.welcome, welcome))
+    // A welcome that found no room has ended the link.
+    if (this.live) this.parts.events.joined(this)
   }
 
   /** Hands a frame of the link itself to the node. */
