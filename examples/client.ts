@@ -1,11 +1,13 @@
 // A passive service: it listens, and prints what arrives. `make client`, or `make client NAME=client-2` for one more.
 import { connect } from '@sealway/client'
 import { loadSecrets } from './environment.js'
-import { drainOnSignal, logger, say } from './terminal.js'
+import { drainOnSignal, giveUp, logger, say } from './terminal.js'
 
 await loadSecrets()
 // Until the mediator is there, however long that takes.
-const node = await connect({ name: process.argv[2] || 'client-1', groups: ['demo'], timeout: Infinity, logger })
+const node = await connect({ name: process.argv[2] || 'client-1', groups: ['demo'], timeout: Infinity, logger }).catch(
+  giveUp,
+)
 drainOnSignal(node)
 
 // A message that nobody waits for.

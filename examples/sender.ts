@@ -2,11 +2,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect, SealwayError } from '@sealway/client'
 import { loadSecrets } from './environment.js'
-import { drainOnSignal, logger, say } from './terminal.js'
+import { drainOnSignal, giveUp, logger, say } from './terminal.js'
 
 await loadSecrets()
 // Until the mediator is there, however long that takes.
-const node = await connect({ name: process.argv[2] || 'sender-1', groups: ['demo'], timeout: Infinity, logger })
+const node = await connect({ name: process.argv[2] || 'sender-1', groups: ['demo'], timeout: Infinity, logger }).catch(
+  giveUp,
+)
 drainOnSignal(node)
 
 const stop = new AbortController()

@@ -1,4 +1,4 @@
-import type { Logger, Node } from '@sealway/client'
+import { type Logger, type Node, SealwayError } from '@sealway/client'
 
 /** One line with the time of day. */
 export function say(text: string): void {
@@ -8,9 +8,24 @@ export function say(text: string): void {
 /** What the library has to say about its link, for a reader at a terminal. A service would hand in its pino logger. */
 export const logger: Logger = {
   debug() {},
-  info: (_fields, message) => say(`- ${message}`),
-  warn: (_fields, message) => say(`! ${message}`),
-  error: (_fields, message) => say(`! ${message}`),
+  info: (_fields, message) => sayOnce(`- ${message}`),
+  warn: (_fields, message) => sayOnce(`! ${message}`),
+  error: (_fields, message) => sayOnce(`! ${message}`),
+}
+
+let last = ''
+
+/** While the mediator is away each attempt says the same; once is enough. */
+function sayOnce(text: string): void {
+  if (text !== last) say(text)
+  last = text
+}
+
+/** For a connection that will never be: a wrong secret, a name that another process holds. */
+export function giveUp(error: unknown): never {
+  if (!(error instanceof SealwayError)) throw error
+  say(`! ${error.code}: ${error.message}`)
+  process.exit(1)
 }
 
 /** Ctrl-C and SIGTERM: finish what runs, say good-bye, and let the process end by itself. */

@@ -20,6 +20,8 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const lockPath = `${root}.prepare.lock`
 const built = `${root}server/dist/.built`
 
+const startedAt = Date.now()
+
 const steps = { install, build }
 const [name, folder = '.'] = process.argv.slice(2)
 const step = steps[name]
@@ -57,6 +59,8 @@ async function install() {
 }
 
 function build() {
+  // Somebody else has built while this one waited for the lock.
+  if (existsSync(built) && statSync(built).mtimeMs >= startedAt) return 0
   console.log('Building ...')
   const code = run('npm', ['run', '--silent', 'build'])
   if (code === 0) writeFileSync(built, '')

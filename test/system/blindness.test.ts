@@ -1,0 +1,248 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { connect, type Node, type SealwayError } from '@sealway/client'
+import { mintedBy } from '../../client-lib/src/session/token'
+
+const root = join(__dirname, '..', '..')
+const jwtSecret = randomBytes(32).toString('base64url')
+const adminPassword = randomBytes(18).toString('base64url')
+const rawKey = randomBytes(32)
+const payloadKey = `mk1_${rawKey.toString('base64url')}`
+const canary = `canary-${randomBytes(12).toString('hex')}`
+
+/** The server workspace installed alone, and the folder that its process runs in. */
+let artefact: string
+let data: string
+let mediator: ChildProcess
+let output = ''
+let url: string
+let adminUrl: string
+const nodes: Node[] = []
+
+beforeAll(async () => {
+  expect(run('node', ['scripts/prepare.mjs', 'build'], root)).toEqual({ status: 0, output: expect.any(String) })
+  artefact = mkdtempSync(join(tmpdir(), 'sealway-blind-'))
+  data = join(artefact, 'data')
+  mkdirSync(data)
+  for (const path of ['package.json', 'package-lock.json', '.npmrc', 'protocol', 'server']) {
+    cpSync(join(root, path), join(artefact, path), {
+      recursive: true,
+      filter: (source) => !/^(node_modules|src)$/.test(basename(source)),
+    })
+  }
+  const install = ['ci', '--omit=dev', '--workspace', 'server', '--include-workspace-root=false', '--prefer-offline']
+  expect(run('npm', [...install, '--loglevel=error'], artefact)).toEqual({ status: 0, output: expect.any(String) })
+  await startMediator()
+}, 180_000)
+
+afterAll(async () => {
+  for (const node of nodes) await node.close()
+  mediator?.kill('SIGKILL')
+  if (artefact) rmSync(artefact, { recursive: true, force: true })
+})
+
+describe('a mediator installed from the server workspace alone', () => {
+  it('has no client library on its disk, and no code that decrypts', () => {
+    expect(existsSync(join(artefact, 'client-lib'))).toBe(false)
+    expect(readdirSync(join(artefact, 'node_modules', '@sealway'))).toEqual(['protocol'])
+    const ours = [join(artefact, 'server'), join(artefact, 'protocol')].flatMap(filesBelow)
+    expect(ours.length).toBeGreaterThan(20)
+    expect(ours.filter((file) => /createDecipher/.test(readFileSync(file, 'utf8')))).toEqual([])
+  })
+
+  it('relays every verb, and finds neither plaintext nor key in anything that it wrote or says', async () => {
+    const received = await talk()
+    // Sent, called, and broadcast: what is searched for below did pass through.
+    expect(received).toEqual(['note', 'echo', 'news'].map((action) => [`${action}-${canary}`, { text: canary }]))
+
+    const answers = await everyAnswer()
+    const written = () => filesBelow(data).filter((file) => basename(file) !== '.env.node')
+    const evidence = () =>
+      new Map<string, Buffer>([
+        ['process output', Buffer.from(output)],
+        ...answers,
+        ...written().map((file) => [basename(file), readFileSync(file)] as const),
+      ])
+
+    // Not an empty search: the same places do hold what the mediator may know.
+    const places = evidence()
+    expect([...places.keys()]).toEqual(expect.arrayContaining(['process output', 'GET /readyz', 'sealway.sqlite']))
+    expect([...places].filter(([, bytes]) => bytes.includes('alpha-1')).length).toBeGreaterThanOrEqual(3)
+
+    expect(hits(places)).toEqual([])
+    for (const node of nodes.splice(0)) await node.drain()
+    expect(await stopped()).toBe(0)
+    expect(hits(evidence())).toEqual([])
+  }, 60_000)
+
+  it('would have found them, whatever their form', () => {
+    const around = (bytes: Buffer) => Buffer.concat([randomBytes(7), bytes, randomBytes(7)])
+    const found = (bytes: Buffer) => hits(new Map([['here', bytes]]))
+    for (const secret of [Buffer.from(canary), rawKey, Buffer.from(payloadKey)]) {
+      expect(found(around(secret))).not.toEqual([])
+      for (const shift of [0, 1, 2]) {
+        const inside = Buffer.concat([randomBytes(shift), secret, randomBytes(5)])
+        for (const form of ['base64', 'base64url', 'hex'] as const) {
+          expect([form, shift, found(around(Buffer.from(inside.toString(form))))]).not.toEqual([form, shift, []])
+        }
+      }
+    }
+    expect(found(around(randomBytes(4_096)))).toEqual([])
+  })
+})
+
+/** Every verb, and every way to fail that carries a body or an error of the user's. @returns what arrived */
+async function talk(): Promise<[string, unknown][]> {
+  const alpha = await join_('alpha-1', ['blind', 'far'], payloadKey)
+  const beta = await join_('beta-1', ['blind'], payloadKey)
+  await join_('stranger-1', ['far'], `mk1_${randomBytes(32).toString('base64url')}`)
+  const received: [string, unknown][] = []
+  for (const verb of ['note', 'echo', 'news']) {
+    beta.on(`${verb}-${canary}`, ({ action, body }) => {
+      received.push([action, body])
+      return body
+    })
+  }
+  beta.on('refuse', (_command, ctx) => {
+    throw ctx.fail(canary, { text: canary })
+  })
+  beta.on('crash', () => {
+    throw new Error(canary)
+  })
+
+  const body = { text: canary }
+  await alpha.send('beta-1', `note-${canary}`, body)
+  expect(await alpha.call('any:blind', `echo-${canary}`, body)).toEqual(body)
+  const report = await alpha.broadcast('blind', `news-${canary}`, body, { want: 'replies' })
+  expect(report.replies.get('beta-1')).toEqual(body)
+
+  const failure = (to: string, action: string) =>
+    alpha.call(to, action, body).then(
+      () => 'answered',
+      (error: SealwayError) => error.code,
+    )
+  expect(await failure('beta-1', 'refuse')).toBe('APPLICATION_ERROR')
+  expect(await failure('beta-1', 'crash')).toBe('EXCEPTION')
+  expect(await failure('beta-1', `nobody-${canary}`)).toBe('NO_HANDLER')
+  expect(await failure('stranger-1', `any-${canary}`)).toBe('UNKNOWN_KEY')
+  expect(await failure('nobody-1', `any-${canary}`)).toBe('UNKNOWN_NODE')
+  return received
+}
+
+async function join_(name: string, groups: readonly string[], keys: string): Promise<Node> {
+  const node = await connect({ url, name, groups, keys, token: mintedBy(jwtSecret, name, Date.now) })
+  nodes.push(node)
+  return node
+}
+
+/** What the mediator says to whoever asks: every GET of both its ports, as its own OpenAPI documents list them. */
+async function everyAnswer(): Promise<Map<string, Buffer>> {
+  const answers = new Map<string, Buffer>()
+  const basic = `Basic ${Buffer.from(`admin:${adminPassword}`).toString('base64')}`
+  const bearer = `Bearer ${mintedBy(jwtSecret, 'alpha-1', Date.now)()}`
+  for (const [base, document, authorization] of [
+    [url, '/openapi.json', bearer],
+    [adminUrl, '/api/openapi.json', basic],
+  ] as const) {
+    const get = async (path: string): Promise<string> => {
+      const response = await fetch(base + path, { headers: { authorization } })
+      const text = await response.text()
+      answers.set(`GET ${path}`, Buffer.from(`${[...response.headers].join()}\n${text}`))
+      return text
+    }
+    const { paths } = JSON.parse(await get(document)) as { paths: { [path: string]: { get?: object } } }
+    for (const [path, methods] of Object.entries(paths)) {
+      if (methods.get) await get(path.replace('{name}', 'alpha-1').replace('{group}', 'blind').replace('{id}', '1'))
+    }
+  }
+  return answers
+}
+
+/** Forms in which a secret could have been written down. Base64 is searched without its ends, at all three offsets. */
+function formsOf(secret: Buffer): Map<string, Buffer> {
+  const forms = new Map<string, Buffer>([
+    ['as it is', secret],
+    ['hex', Buffer.from(secret.toString('hex'))],
+    ['UTF-16', Buffer.from(secret.toString('latin1'), 'utf16le')],
+  ])
+  for (const shift of [0, 1, 2]) {
+    const text = Buffer.concat([Buffer.alloc(shift), secret])
+      .toString('base64')
+      .replace(/=+$/, '')
+    forms.set(`base64, ${shift}`, Buffer.from(text.slice(shift === 0 ? 0 : 4, -4)))
+    forms.set(
+      `base64url, ${shift}`,
+      Buffer.from(
+        text
+          .slice(shift === 0 ? 0 : 4, -4)
+          .replace(/\+/g, '-')
+          .replace(/\//g, '_'),
+      ),
+    )
+  }
+  return forms
+}
+
+const secrets = [
+  ['the plaintext', formsOf(Buffer.from(canary))],
+  ['the payload key', formsOf(rawKey)],
+  ["the payload key's text", formsOf(Buffer.from(payloadKey))],
+] as const
+
+function hits(places: ReadonlyMap<string, Buffer>): string[] {
+  return [...places].flatMap(([place, bytes]) =>
+    secrets.flatMap(([what, forms]) =>
+      [...forms].filter(([, form]) => bytes.includes(form)).map(([form]) => `${what} (${form}) is in ${place}`),
+    ),
+  )
+}
+
+async function startMediator(): Promise<void> {
+  mediator = spawn(process.execPath, [join(artefact, 'server', 'dist', 'main.js'), 'start'], {
+    cwd: data,
+    env: {
+      PATH: process.env.PATH,
+      PORT: '0',
+      ADMIN_PORT: '0',
+      LOG_LEVEL: 'debug',
+      LOG_FORMAT: 'json',
+      PROTECTED_BASIC_AND_JWT: jwtSecret,
+      PROTECTED_ADMIN_PASSWORD: adminPassword,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const addresses = await new Promise<string[]>((resolve, reject) => {
+    const look = (text: string) => {
+      output += text
+      const found = output.match(/http:\/\/127\.0\.0\.1:\d+/g) ?? []
+      if (new Set(found).size >= 2) resolve([...new Set(found)])
+    }
+    mediator.stdout!.setEncoding('utf8').on('data', look)
+    mediator.stderr!.setEncoding('utf8').on('data', look)
+    mediator.once('close', (code) => reject(new Error(`the mediator ended with ${code}: ${output}`)))
+  })
+  url = addresses[0]!
+  adminUrl = addresses[1]!
+}
+
+/** Asks it to drain. @returns its exit code */
+function stopped(): Promise<number | null> {
+  return new Promise((resolve) => {
+    mediator.once('close', resolve)
+    mediator.kill('SIGTERM')
+  })
+}
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+}
+
+function run(command: string, args: readonly string[], cwd: string): { status: number | null; output: string } {
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd, encoding: 'utf8' })
+  return { status, output: stdout + stderr }
+}
