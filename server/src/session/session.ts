@@ -167,8 +167,12 @@ export class Session {
     this.heardAt = this.parts.now()
     this.bytesIn += chunk.length
     try {
-      this.reader.push(chunk, this.onFrame)
-      this.endRun()
+      try {
+        this.reader.push(chunk, this.onFrame)
+      } finally {
+        // What came before a broken frame was sent, and is neither lost nor refused for it.
+        this.endRun()
+      }
     } catch (error) {
       this.fail(error)
     }
