@@ -1,12 +1,11 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { connect, type Node, type SealwayError } from '@sealway/client'
 import { mintedBy } from '../../client-lib/src/session/token'
+import { build, type Program, repositoryRoot, runProgram, startProgram } from '../support/program'
 
-const root = join(__dirname, '..', '..')
 const jwtSecret = randomBytes(32).toString('base64url')
 const adminPassword = randomBytes(18).toString('base64url')
 const rawKey = randomBytes(32)
@@ -16,31 +15,33 @@ const canary = `canary-${randomBytes(12).toString('hex')}`
 /** The server workspace installed alone, and the folder that its process runs in. */
 let artefact: string
 let data: string
-let mediator: ChildProcess
-let output = ''
+let mediator: Program
 let url: string
 let adminUrl: string
 const nodes: Node[] = []
 
 beforeAll(async () => {
-  expect(run('node', ['scripts/prepare.mjs', 'build'], root)).toEqual({ status: 0, output: expect.any(String) })
+  build()
   artefact = mkdtempSync(join(tmpdir(), 'sealway-blind-'))
   data = join(artefact, 'data')
   mkdirSync(data)
   for (const path of ['package.json', 'package-lock.json', '.npmrc', 'protocol', 'server']) {
-    cpSync(join(root, path), join(artefact, path), {
+    cpSync(join(repositoryRoot, path), join(artefact, path), {
       recursive: true,
       filter: (source) => !/^(node_modules|src)$/.test(basename(source)),
     })
   }
   const install = ['ci', '--omit=dev', '--workspace', 'server', '--include-workspace-root=false', '--prefer-offline']
-  expect(run('npm', [...install, '--loglevel=error'], artefact)).toEqual({ status: 0, output: expect.any(String) })
+  expect(runProgram('npm', [...install, '--loglevel=error'], { cwd: artefact })).toEqual({
+    status: 0,
+    output: expect.any(String),
+  })
   await startMediator()
 }, 180_000)
 
 afterAll(async () => {
   for (const node of nodes) await node.close()
-  mediator?.kill('SIGKILL')
+  mediator?.signal('SIGKILL')
   if (artefact) rmSync(artefact, { recursive: true, force: true })
 })
 
@@ -62,7 +63,7 @@ describe('a mediator installed from the server workspace alone', () => {
     const written = () => filesBelow(data).filter((file) => basename(file) !== '.env.node')
     const evidence = () =>
       new Map<string, Buffer>([
-        ['process output', Buffer.from(output)],
+        ['process output', Buffer.from(mediator.output())],
         ...answers,
         ...written().map((file) => [basename(file), readFileSync(file)] as const),
       ])
@@ -74,7 +75,8 @@ describe('a mediator installed from the server workspace alone', () => {
 
     expect(hits(places)).toEqual([])
     for (const node of nodes.splice(0)) await node.drain()
-    expect(await stopped()).toBe(0)
+    mediator.signal('SIGTERM')
+    expect((await mediator.ended).code).toBe(0)
     expect(hits(evidence())).toEqual([])
   }, 60_000)
 
@@ -201,10 +203,9 @@ function hits(places: ReadonlyMap<string, Buffer>): string[] {
 }
 
 async function startMediator(): Promise<void> {
-  mediator = spawn(process.execPath, [join(artefact, 'server', 'dist', 'main.js'), 'start'], {
+  mediator = startProgram([join(artefact, 'server', 'dist', 'main.js'), 'start'], {
     cwd: data,
     env: {
-      PATH: process.env.PATH,
       PORT: '0',
       ADMIN_PORT: '0',
       LOG_LEVEL: 'debug',
@@ -212,37 +213,13 @@ async function startMediator(): Promise<void> {
       PROTECTED_BASIC_AND_JWT: jwtSecret,
       PROTECTED_ADMIN_PASSWORD: adminPassword,
     },
-    stdio: ['ignore', 'pipe', 'pipe'],
   })
-  const addresses = await new Promise<string[]>((resolve, reject) => {
-    const look = (text: string) => {
-      output += text
-      const found = output.match(/http:\/\/127\.0\.0\.1:\d+/g) ?? []
-      if (new Set(found).size >= 2) resolve([...new Set(found)])
-    }
-    mediator.stdout!.setEncoding('utf8').on('data', look)
-    mediator.stderr!.setEncoding('utf8').on('data', look)
-    mediator.once('close', (code) => reject(new Error(`the mediator ended with ${code}: ${output}`)))
-  })
-  url = addresses[0]!
-  adminUrl = addresses[1]!
-}
-
-/** Asks it to drain. @returns its exit code */
-function stopped(): Promise<number | null> {
-  return new Promise((resolve) => {
-    mediator.once('close', resolve)
-    mediator.kill('SIGTERM')
-  })
+  url = (await mediator.saw(/mediator +(http:\S+)/))[1]!
+  adminUrl = (await mediator.saw(/operators +(http:\S+)/))[1]!
 }
 
 function filesBelow(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
-}
-
-function run(command: string, args: readonly string[], cwd: string): { status: number | null; output: string } {
-  const { status, stdout, stderr } = spawnSync(command, args, { cwd, encoding: 'utf8' })
-  return { status, output: stdout + stderr }
 }

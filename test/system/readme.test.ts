@@ -1,24 +1,23 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Fence, fences } from '../support/markdown'
 import { startMediator, type TestMediator } from '../support/mediator'
+import { build, type Program, repositoryRoot, runProgram, startProgram } from '../support/program'
 
-const root = join(__dirname, '..', '..')
-const read = (path: string) => readFileSync(join(root, path), 'utf8')
+const read = (path: string) => readFileSync(join(repositoryRoot, path), 'utf8')
 const snippets = fences(read('README.md')).filter(({ language }) => language === 'ts')
 const nameOf = ({ title }: Fence, index: number) => title.replace(/^.*\/|\.ts$/g, '') || `snippet-${index}`
 
 /** Below node_modules, so that a snippet finds the packages as it would in a user's project. */
-const cache = join(root, 'node_modules', '.cache')
+const cache = join(repositoryRoot, 'node_modules', '.cache')
 let folder: string
 let mediator: TestMediator
-const children: ChildProcess[] = []
+const programs: Program[] = []
 
 beforeAll(async () => {
   // What a user would have: the packages as they are built, not their sources.
-  expect(run('node', ['scripts/prepare.mjs', 'build'])).toEqual({ status: 0, output: expect.any(String) })
+  build()
   mkdirSync(cache, { recursive: true })
   folder = mkdtempSync(join(cache, 'readme-'))
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
@@ -35,14 +34,15 @@ beforeAll(async () => {
 }, 120_000)
 
 afterAll(async () => {
-  for (const child of children) child.kill()
+  for (const program of programs) program.signal('SIGKILL')
   await mediator?.mediator.close()
   if (folder) rmSync(folder, { recursive: true, force: true })
 })
 
 describe('the snippets of the README', () => {
   it('compile, strictly', () => {
-    expect(run('npx', ['tsc', '-p', folder])).toEqual({ status: 0, output: '' })
+    const tsc = join(repositoryRoot, 'node_modules', 'typescript', 'bin', 'tsc')
+    expect(runProgram('node', [tsc, '-p', folder])).toEqual({ status: 0, output: '' })
   }, 60_000)
 
   it('are the files that they name', () => {
@@ -58,7 +58,7 @@ describe('the snippets of the README', () => {
 
   it('let the caller get its answer from the greeter', async () => {
     const greeter = start('greeter')
-    await greeter.saw('greeter-1 is ready')
+    await greeter.saw(/greeter-1 is ready/)
     const caller = start('caller')
     expect(await caller.ended).toEqual({ code: 0, output: 'Hello world, said to caller-1\n' })
   })
@@ -75,45 +75,16 @@ describe('the snippets of the README', () => {
 })
 
 /** Runs a compiled snippet as a process of its own, with what `.env.node` would give it. */
-function start(name: string) {
-  const child = spawn(process.execPath, [join(folder, `${name}.js`)], {
+function start(name: string): Program {
+  const program = startProgram([join(folder, `${name}.js`)], {
     env: {
-      PATH: process.env.PATH,
       SEALWAY_URL: mediator.url,
       PROTECTED_BASIC_AND_JWT: mediator.jwtSecret,
       PROTECTED_AES256: payloadKey,
     },
-    stdio: ['ignore', 'pipe', 'pipe'],
   })
-  children.push(child)
-  let output = ''
-  const heard: (() => void)[] = []
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      output += text
-      for (const look of heard) look()
-    })
-  }
-  const ended = new Promise<{ code: number | null; output: string }>((resolve) => {
-    child.once('close', (code) => resolve({ code, output }))
-  })
-  const saw = (text: string) =>
-    new Promise<void>((resolve, reject) => {
-      const look = () => output.includes(text) && resolve()
-      heard.push(look)
-      look()
-      void ended.then(() => reject(new Error(`${name} ended without saying ${JSON.stringify(text)}: ${output}`)))
-    })
-  return { ended, saw }
+  programs.push(program)
+  return program
 }
 
 const payloadKey = `mk1_${randomBytes(32).toString('base64url')}`
-
-function run(command: string, args: readonly string[]): { status: number | null; output: string } {
-  const { status, stdout, stderr } = spawnSync(command, args, {
-    cwd: root,
-    encoding: 'utf8',
-    env: { ...process.env, NPM_CONFIG_LOGLEVEL: 'error' },
-  })
-  return { status, output: stdout + stderr }
-}
