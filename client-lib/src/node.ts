@@ -209,7 +209,7 @@ export class Node {
 
   private over(error: SealwayError | undefined): void {
     this.state = 'closed'
-    this.messenger.linkDown(error ?? new SealwayError('CLOSED'))
+    if (error) this.messenger.linkDown(error)
     this.messenger.close()
     this.watches.close()
     this.keysFile?.close()

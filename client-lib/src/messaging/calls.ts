@@ -4,6 +4,7 @@ import type { Timers } from '../session/timers.js'
 import { aborted, watchDeadline } from './deadline.js'
 import type { Outlet, Waiter } from './outlet.js'
 import { ReplyStatus } from './payload.js'
+import type { Unacked } from './unacked.js'
 
 /** One that waits for answers: a call for one, a broadcast for its report. */
 export abstract class Pending implements Waiter {
@@ -12,6 +13,14 @@ export abstract class Pending implements Waiter {
   settled = false
   flow: SealingFlow | undefined
   counter = -1
+  /** Kept and sent again while this waits. */
+  readonly resends: boolean = false
+  /** The frame that is sent again. */
+  kept: Unacked | undefined
+  /** The member of a group that has it, as the mediator said. */
+  member: string | undefined
+  /** Set while it waits for room. */
+  leaveQueue: (() => void) | undefined
   private readonly startedAt: number
   private readonly stopWatch: () => void
 
@@ -25,15 +34,23 @@ export abstract class Pending implements Waiter {
   ) {
     this.startedAt = calls.clock()
     this.stopWatch = watchDeadline(calls.timers, timeoutMs, signal, (why) => {
-      const outcome = this.outlet.withdraw(this) ? 'not-delivered' : 'unknown'
-      if (outcome === 'unknown') calls.cancel(this)
+      this.outlet.withdraw(this)
+      const outcome = this.flow ? 'unknown' : 'not-delivered'
+      if (this.flow) calls.cancel(this)
       this.onGiveUp(why === 'timeout' ? this.timedOut(outcome) : aborted(this.what, signal!, outcome))
     })
   }
 
-  sealed(flow: SealingFlow, counter: number): void {
+  sealed(flow: SealingFlow, counter: number, kept: Unacked | undefined): void {
     this.flow = flow
     this.counter = counter
+    if (!this.resends || !kept) return
+    this.kept = kept
+    kept.open++
+  }
+
+  elapsedMs(): number {
+    return this.calls.clock() - this.startedAt
   }
 
   remainingMs(): number {
@@ -50,7 +67,7 @@ export abstract class Pending implements Waiter {
       message,
       outcome,
       target: this.outlet.to,
-      afterMs: this.calls.clock() - this.startedAt,
+      afterMs: this.elapsedMs(),
       hop: more.hop ?? 'client',
       ...(more.data === undefined ? {} : { data: more.data }),
     })
@@ -61,7 +78,9 @@ export abstract class Pending implements Waiter {
     if (this.settled) return false
     this.settled = true
     this.stopWatch()
+    this.leaveQueue?.()
     this.outlet.awaiting.delete(this)
+    if (this.kept && --this.kept.open === 0) this.outlet.forget(this.kept)
     this.calls.forget(this)
     return true
   }
@@ -78,6 +97,7 @@ export abstract class Pending implements Waiter {
 
 /** A call: the first answer settles it. */
 export class Call extends Pending {
+  override resends = false
   resolve!: (value: unknown) => void
   reject!: (error: SealwayError) => void
 
@@ -88,10 +108,13 @@ export class Call extends Pending {
     else this.resolve(safely(this, from, body, this.reject))
   }
 
-  accepted(): void {}
+  accepted(names: readonly string[]): void {
+    this.member = names[0]
+    if (this.member !== undefined) this.calls.reached(this, this.member)
+  }
 
   peerLeft(name: string): void {
-    if (this.outlet.to === name) {
+    if (this.outlet.to === name || this.member === name) {
       this.fail(this.error('PEER_GONE', `${this.what}: ${name} disconnected before it answered`, 'unknown'))
     }
   }
@@ -154,6 +177,8 @@ export class Calls {
     private readonly maxPending: number,
     /** Tells the receiver that nobody waits any more. */
     private readonly onCancel: (pending: Pending) => void,
+    /** A member of a group has this call: it must be known when that one leaves. */
+    private readonly onReached: (pending: Pending, member: string) => void,
   ) {}
 
   get count(): number {
@@ -184,6 +209,15 @@ export class Calls {
     this.pending.delete(pending.corr)
   }
 
+  reached(pending: Pending, member: string): void {
+    this.onReached(pending, member)
+  }
+
+  /** Everything that a member of a group was asked. */
+  *askedOf(member: string): Generator<Pending> {
+    for (const pending of this.pending.values()) if (pending.member === member) yield pending
+  }
+
   cancel(pending: Pending): void {
     this.onCancel(pending)
   }
@@ -191,7 +225,8 @@ export class Calls {
   /** The link is gone: what had left it may or may not have arrived. What had not, goes out on the next link. */
   linkLost(error: SealwayError): void {
     for (const pending of [...this.pending.values()]) {
-      if (!pending.flow) continue
+      // What is kept is sent again on the next link.
+      if (!pending.flow || pending.kept) continue
       pending.fail(pending.error('LINK_LOST', `${pending.what}: ${error.message} before the answer came`, 'unknown'))
     }
   }

@@ -77,19 +77,22 @@ export class Handlers {
       return
     }
     let result: unknown
+    let pending: Promise<unknown> | undefined
     try {
       result = handler(delivery, delivery)
+      // Not its own `then`: a strange one could throw, or call back twice.
+      if (isThenable(result)) pending = Promise.resolve(result)
     } catch (error) {
       this.parts.failed(delivery, error)
       return
     }
-    if (!isThenable(result)) {
+    if (!pending) {
       this.parts.answer(delivery, result)
       return
     }
     this.runningCount++
     this.parts.running(delivery, true)
-    result.then(
+    pending.then(
       (value) => this.done(delivery, () => this.parts.answer(delivery, value)),
       (error: unknown) => this.done(delivery, () => this.parts.failed(delivery, error)),
     )

@@ -25,7 +25,7 @@ import { Handlers } from './handlers.js'
 import { type FlowOrder, Inbox } from './inbox.js'
 import type { Outlet } from './outlet.js'
 import { Outlets, usualScope } from './outlets.js'
-import { ActionNames, ackOnlyFlag, BodyWriter, type Codec, ReplyStatus } from './payload.js'
+import { ActionNames, ackOnlyFlag, BodyWriter, type Codec, ReplyStatus, toJson } from './payload.js'
 import { Waiting } from './waiting.js'
 
 export interface SendOptions extends WaitOptions {
@@ -160,9 +160,9 @@ export class Messenger {
     const name = this.actions.encode(action)
     const meta = encodeMeta(options)
     if (options?.signal) refuseAborted(options.signal, `send ${action} to ${outlet.to}`)
-    this.body.prepare(body)
-    if (this.waiting.count === 0 && outlet.message(kind, name, meta, this.body, -1, -1)) return done
     const timeoutMs = timeoutOf(options, sendTimeoutMs, this.parts.limits.maxCallTimeoutMs)
+    this.body.prepare(body)
+    if (!this.waiting.has(outlet) && outlet.message(kind, name, meta, this.body, -1, -1)) return done
     return this.waiting.add(outlet, `send ${action} to ${outlet.to}`, timeoutMs, options?.signal, () => {
       this.body.prepare(body)
       return outlet.message(kind, name, meta, this.body, -1, -1)
@@ -223,16 +223,16 @@ export class Messenger {
       this.body.prepare(body)
       // A broadcast that only wants to know whom it reached asks the mediator, not the members.
       const corr = ttlMs < 0 ? -1 : pending.corr
-      if (!outlet.message(kind, name, meta, this.body, corr, ttlMs, pending, flags)) return false
-      if (kind === Kind.broadcast) outlet.wantAccepted()
-      return true
+      return outlet.message(kind, name, meta, this.body, corr, ttlMs, pending, flags, kind === Kind.broadcast)
     }
     const name = this.actions.encode(action)
     const meta = encodeMeta(options)
     this.calls.add(pending)
     try {
       // Nobody overtakes those who already wait for room.
-      if (this.waiting.count > 0 || !attempt()) this.waiting.enqueue(outlet, attempt)
+      if (this.waiting.has(outlet) || !attempt()) {
+        pending.leaveQueue = this.waiting.enqueue(outlet, attempt, (error) => pending.fail(error))
+      }
     } catch (error) {
       pending.fail(error as SealwayError)
     }
@@ -263,8 +263,7 @@ export class Messenger {
     this.parts.logger.error({ err: error, action, from }, 'a handler crashed')
     this.parts.events.emit('handlerError', { action, from, error })
     // The message goes back, the stack stays here.
-    const message = error instanceof Error ? error.message : String(error)
-    if (delivery.corr >= 0) this.reply(delivery, ReplyStatus.exception, { message })
+    if (delivery.corr >= 0) this.reply(delivery, ReplyStatus.exception, { message: messageOf(error) })
   }
 
   private refuse(delivery: Delivery, error: SealwayError): void {
@@ -279,8 +278,9 @@ export class Messenger {
       this.body.prepare(body)
       if (outlet.reply(status, this.body, delivery.corr)) return
     } catch (error) {
-      if (status !== ReplyStatus.ok) throw error
-      this.failed(delivery, error)
+      // What cannot be answered is a crash of the handler; where not even that can be said, nothing can.
+      if (status !== ReplyStatus.exception) this.failed(delivery, error)
+      else this.parts.logger.error({ err: error, to: delivery.from }, 'an answer could not be sent')
       return
     }
     // Its caller does not read; what it does not take in is what it must do without.
@@ -305,14 +305,22 @@ export class Messenger {
   /** Our frames went to a process that is no more; the live one says who it is. */
   private hintIncarnation(from: string, scope: string, sealed: Uint8Array): void {
     if (!this.mayHint(`inc ${from}`)) return
-    this.outlets.get(from, scope).raw(
-      Kind.receipt,
-      encodeReceipt({
-        status: ReceiptStatus.incarnation,
-        ...positionOf(sealed),
-        incarnation: this.parts.incarnation,
-      }),
-    )
+    const receipt = encodeReceipt({
+      status: ReceiptStatus.incarnation,
+      ...positionOf(sealed),
+      incarnation: this.parts.incarnation,
+    })
+    this.hint(from, scope, receipt)
+  }
+
+  /** In a frame of its own, whose kind shows: a receiver that refuses all that is not bound to it takes receipts. */
+  private hint(from: string, scope: string, receipt: Uint8Array): void {
+    try {
+      this.outlets.get(from, scope).sealAlone(Kind.receipt, receipt)
+    } catch (error) {
+      // No key for this scope: whoever sent it must go without.
+      this.parts.logger.warn({ from, err: error }, 'a sender cannot be told why its frame was refused')
+    }
   }
 
   /**
@@ -325,12 +333,7 @@ export class Messenger {
       return
     }
     if (!this.mayHint(`key ${from}`)) return
-    try {
-      const receipt = encodeReceipt({ status: ReceiptStatus.unknownKey, ...positionOf(sealed), kid })
-      this.outlets.get(from, scope).sealAlone(Kind.receipt, receipt)
-    } catch (error) {
-      this.parts.logger.warn({ from, err: error }, 'a sender with another key cannot be told')
-    }
+    this.hint(from, scope, encodeReceipt({ status: ReceiptStatus.unknownKey, ...positionOf(sealed), kid }))
   }
 
   private keyMismatch(from: string): void {
@@ -461,9 +464,21 @@ function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return true
 }
 
+/** Of whatever was thrown, cut so that it fits a frame. */
+function messageOf(error: unknown): string {
+  try {
+    const text = error instanceof Error && typeof error.message === 'string' ? error.message : String(error)
+    return text.length > maxMessageCharacters ? `${text.slice(0, maxMessageCharacters)}...` : text
+  } catch {
+    return 'it threw something without a text form'
+  }
+}
+
+const maxMessageCharacters = 1_000
+
 function encodeMeta(options: SendOptions | undefined): Uint8Array | undefined {
   if (!options?.meta) return undefined
-  const bytes = Buffer.from(JSON.stringify(options.meta))
+  const bytes = Buffer.from(toJson(options.meta, 'meta'))
   if (bytes.length <= 0xffff) return bytes
   throw new SealwayError('TOO_LARGE', {
     message: 'meta is over 64 KiB as JSON',

@@ -5,12 +5,14 @@ import {
   FrameType,
   Kind,
   type Limits,
+  minSealedBytes,
   recordHeaderBytes,
   SealwayError,
+  type Welcome,
   writeHeader,
   writeU32,
 } from '@sealway/protocol'
-import type { BundleWriter } from '../crypto/bundle.js'
+import { type BundleWriter, maxBundleBytes, maxRecordOverhead } from '../crypto/bundle.js'
 import type { Keyring } from '../crypto/keyring.js'
 import type { Random } from '../crypto/random.js'
 import { type SealedFrame, SealingFlow } from '../crypto/seal.js'
@@ -78,6 +80,8 @@ export class Outlet {
   private current: Bundle | undefined
   private readonly queue: Bundle[] = []
   private queuedBytes = 0
+  /** Longest bundle that a frame of this link holds, bytes. */
+  private maxBundle = maxBundleBytes
   private windowBytes = 0
   private windowFrames = 0
 
@@ -98,13 +102,15 @@ export class Outlet {
   }
 
   hasRoom(bytes: number): boolean {
-    return this.queuedBytes + bytes <= this.parts.limits.outletBytes
+    // What fits a frame is always taken where nothing waits, however small the limit.
+    return this.queuedBytes === 0 || this.queuedBytes + bytes <= this.parts.limits.outletBytes
   }
 
   /** A new link: its window is whole again. */
-  linked(window: { readonly routeWindowBytes: number; readonly routeWindowFrames: number }): void {
-    this.windowBytes = window.routeWindowBytes
-    this.windowFrames = window.routeWindowFrames
+  linked(limits: Welcome['limits']): void {
+    this.windowBytes = limits.routeWindowBytes
+    this.windowFrames = limits.routeWindowFrames
+    this.maxBundle = Math.min(maxBundleBytes, limits.maxFrameBytes - minSealedBytes)
   }
 
   credit(bytes: number, frames: number): void {
@@ -117,6 +123,7 @@ export class Outlet {
    * Adds a message. The body was prepared in `body`.
    * @param corr -1 without
    * @param ttlMs -1 without
+   * @param wantAccepted the mediator is to report by name whom it reached
    * @returns false where there is no room now
    * @throws SealwayError `TOO_LARGE`, `NO_KEY`
    */
@@ -129,6 +136,7 @@ export class Outlet {
     ttlMs: number,
     waiter?: Waiter,
     flags = 0,
+    wantAccepted = false,
   ): boolean {
     const metaBytes = meta ?? noMeta
     const size = 2 + action.length + (meta ? 2 + metaBytes.length : 0) + body.size
@@ -147,6 +155,7 @@ export class Outlet {
       end += 2 + metaBytes.length
     }
     writer.end(body.write(buffer, end))
+    if (wantAccepted) bundle.wantAccepted = true
     if (waiter) {
       waiter.recordStart = start
       waiter.recordEnd = writer.bytes
@@ -181,11 +190,6 @@ export class Outlet {
     return true
   }
 
-  /** The bundle under way must be reported by name (a broadcast's report). */
-  wantAccepted(): void {
-    if (this.current) this.current.wantAccepted = true
-  }
-
   /** Takes out the record of somebody who no longer waits. @returns false where it has left already */
   withdraw(waiter: Waiter): boolean {
     if (this.awaiting.delete(waiter)) return false
@@ -207,11 +211,14 @@ export class Outlet {
   }
 
   private begin(kind: Kind, size: number, corr: number, ttlMs: number): number {
+    const needed = size + maxRecordOverhead
+    if (needed > this.maxBundle) throw this.tooLarge(size)
     if (!this.hasRoom(size)) return -1
     // A key that is missing must be an error of this send, not of a later flush.
     if (this.keyringVersion !== this.parts.keyring.version) this.renewFlow()
     if (this.current) {
-      const at = this.place(this.current.writer, kind, size, corr, ttlMs)
+      const fits = this.current.writer.bytes + needed <= this.maxBundle
+      const at = fits ? this.place(this.current.writer, kind, size, corr, ttlMs) : -1
       if (at >= 0) return at
       this.flush()
       if (this.current) this.enqueue(this.current)
@@ -220,15 +227,19 @@ export class Outlet {
     const at = this.place(writer, kind, size, corr, ttlMs)
     if (at < 0) {
       this.parts.giveBack(writer)
-      throw new SealwayError('TOO_LARGE', {
-        message: `a message of ${size} bytes to ${this.to} does not fit a frame`,
-        outcome: 'not-delivered',
-        hop: 'client',
-        target: this.to,
-      })
+      throw this.tooLarge(size)
     }
     this.current = { writer, waiters: undefined, wantAccepted: false, openedAt: this.parts.clock() }
     return at
+  }
+
+  private tooLarge(size: number): SealwayError {
+    return new SealwayError('TOO_LARGE', {
+      message: `a message of ${size} bytes to ${this.to} does not fit a frame`,
+      outcome: 'not-delivered',
+      hop: 'client',
+      target: this.to,
+    })
   }
 
   private place(writer: BundleWriter, kind: Kind, size: number, corr: number, ttlMs: number): number {

@@ -67,7 +67,7 @@ export class BodyWriter {
     } else if (body instanceof ArrayBuffer) {
       this.setBytes(Encoding.bytes, new Uint8Array(body))
     } else {
-      this.setText(Encoding.json, toJson(body))
+      this.setText(Encoding.json, toJson(body, 'the body'))
     }
   }
 
@@ -101,42 +101,62 @@ export class BodyWriter {
     try {
       return this.codec!.encode(body)
     } catch (cause) {
-      throw unserialisable('the codec refused it', cause)
+      throw unserialisable('the body', 'the codec refused it', cause)
     }
   }
 }
 
-function toJson(body: unknown): string {
-  checkJson(body, 0)
+/** @param what names it in the error. @throws SealwayError `UNSERIALISABLE` */
+export function toJson(value: unknown, what: string): string {
+  checkJson(value, what, 0)
+  let text: string | undefined
   try {
-    return JSON.stringify(body)
+    text = JSON.stringify(value)
   } catch (cause) {
-    throw unserialisable(cause instanceof Error ? cause.message : 'JSON refused it', cause)
+    throw unserialisable(what, cause instanceof Error ? cause.message : 'JSON refused it', cause)
   }
+  if (text === undefined) throw unserialisable(what, 'its toJSON gives nothing')
+  return text
 }
 
-/** JSON.stringify drops functions and turns NaN into null without a word; here they are errors. */
-function checkJson(value: unknown, depth: number): void {
+/**
+ * JSON.stringify drops functions, turns NaN into null and a Map into {} without a word; here they are errors.
+ * So are the keys that every receiver refuses.
+ */
+function checkJson(value: unknown, what: string, depth: number): void {
   switch (typeof value) {
     case 'number':
-      if (!Number.isFinite(value)) throw unserialisable(`${value} has no form in JSON`)
+      if (!Number.isFinite(value)) throw unserialisable(what, `${value} has no form in JSON`)
       return
     case 'bigint':
-      throw unserialisable('a BigInt has no form in JSON')
+      throw unserialisable(what, 'a BigInt has no form in JSON')
     case 'function':
     case 'symbol':
-      throw unserialisable(`a ${typeof value} has no form in JSON`)
-    case 'object':
+      throw unserialisable(what, `a ${typeof value} has no form in JSON`)
+    case 'object': {
       if (value === null || typeof (value as { toJSON?: unknown }).toJSON === 'function') return
-      if (depth > maxDepth) throw unserialisable(`it is nested deeper than ${maxDepth}, or in a circle`)
-      if (Array.isArray(value)) for (const item of value) checkJson(item, depth + 1)
-      else for (const key in value) checkJson((value as { [key: string]: unknown })[key], depth + 1)
+      if (depth > maxDepth) throw unserialisable(what, `it is nested deeper than ${maxDepth}, or in a circle`)
+      if (Array.isArray(value)) {
+        for (const item of value) checkJson(item, what, depth + 1)
+        return
+      }
+      const object = value as { [key: string]: unknown; [Symbol.iterator]?: unknown }
+      if (object[Symbol.iterator] !== undefined) {
+        throw unserialisable(what, `a ${value.constructor?.name ?? 'collection'} has no form in JSON; spread it first`)
+      }
+      for (const key in object) {
+        if (key === '__proto__' || key === 'constructor' || key === 'prototype') {
+          throw unserialisable(what, `the key ${JSON.stringify(key)} is refused by receivers`)
+        }
+        checkJson(object[key], what, depth + 1)
+      }
+    }
   }
 }
 
-const unserialisable = (why: string, cause?: unknown) =>
+const unserialisable = (what: string, why: string, cause?: unknown) =>
   new SealwayError('UNSERIALISABLE', {
-    message: `the body cannot be encoded: ${why}`,
+    message: `${what} cannot be encoded: ${why}`,
     outcome: 'not-delivered',
     hop: 'client',
     cause,

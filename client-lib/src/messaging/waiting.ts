@@ -9,6 +9,8 @@ const maxWaiting = 65_536
 interface Waiter {
   readonly attempt: () => boolean
   readonly settle: (error?: SealwayError) => void
+  /** It has left the queue, or is about to: nobody else takes it out. */
+  taken: boolean
 }
 
 /** Those for whom an outlet had no room: first come, first served, per outlet. */
@@ -28,6 +30,16 @@ export class Waiting {
     attempt: () => boolean,
   ): Promise<void> {
     return new Promise((resolve, reject) => {
+      const waiter: Waiter = {
+        attempt,
+        taken: false,
+        settle: (error) => {
+          stopWatch()
+          if (error) reject(error)
+          else resolve()
+        },
+      }
+      this.put(outlet, waiter)
       const stopWatch = watchDeadline(this.timers, timeoutMs, signal, (why) => {
         this.remove(outlet, waiter)
         waiter.settle(
@@ -42,21 +54,28 @@ export class Waiting {
               }),
         )
       })
-      const waiter: Waiter = {
-        attempt,
-        settle: (error) => {
-          stopWatch()
-          if (error) reject(error)
-          else resolve()
-        },
-      }
-      this.put(outlet, waiter)
     })
   }
 
-  /** The same for a call or broadcast, whose own deadline watches over it. */
-  enqueue(outlet: Outlet, attempt: () => boolean): void {
-    this.put(outlet, { attempt, settle: () => {} })
+  /** Whether somebody waits there: nobody may overtake. */
+  has(outlet: Outlet): boolean {
+    return this.count > 0 && this.byOutlet.has(outlet)
+  }
+
+  /**
+   * The same for a call or broadcast, whose own deadline watches over it.
+   * @returns a function that gives up its place
+   */
+  enqueue(outlet: Outlet, attempt: () => boolean, onError: (error: SealwayError) => void): () => void {
+    const waiter: Waiter = {
+      attempt,
+      taken: false,
+      settle: (error) => {
+        if (error) onError(error)
+      },
+    }
+    this.put(outlet, waiter)
+    return () => this.remove(outlet, waiter)
   }
 
   private put(outlet: Outlet, waiter: Waiter): void {
@@ -74,6 +93,8 @@ export class Waiting {
   }
 
   private remove(outlet: Outlet, waiter: Waiter): void {
+    if (waiter.taken) return
+    waiter.taken = true
     const waiters = this.byOutlet.get(outlet)
     const at = waiters?.indexOf(waiter) ?? -1
     if (at < 0) return
@@ -90,13 +111,15 @@ export class Waiting {
     this.retrying.add(outlet)
     let taken = 0
     for (const waiter of waiters) {
+      let error: SealwayError | undefined
       try {
         if (!waiter.attempt()) break
-        waiter.settle()
-      } catch (error) {
-        waiter.settle(error as SealwayError)
+      } catch (thrown) {
+        error = thrown as SealwayError
       }
       taken++
+      waiter.taken = true
+      waiter.settle(error)
     }
     this.retrying.delete(outlet)
     waiters.splice(0, taken)
@@ -110,8 +133,12 @@ export class Waiting {
       outcome: 'not-delivered',
       hop: 'client',
     })
-    for (const waiters of this.byOutlet.values()) for (const waiter of waiters) waiter.settle(error)
+    const all = [...this.byOutlet.values()].flat()
     this.byOutlet.clear()
     this.count = 0
+    for (const waiter of all) {
+      waiter.taken = true
+      waiter.settle(error)
+    }
   }
 }
