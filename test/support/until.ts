@@ -1,0 +1,34 @@
+import type { SealwayError } from '@sealway/protocol'
+
+/** Turns of the event loop until something holds; an error that names it where it does not within the limit. */
+export async function until(condition: () => boolean, what: string, limitMs = 5_000): Promise<void> {
+  const end = performance.now() + limitMs
+  while (!condition()) {
+    if (performance.now() > end) throw new Error(`not within ${limitMs} ms: ${what}`)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
+
+/** The same where other processes need the processor in between. */
+export async function eventually(condition: () => boolean, what: string, limitMs = 10_000): Promise<void> {
+  const end = performance.now() + limitMs
+  while (!condition()) {
+    if (performance.now() > end) throw new Error(`not within ${limitMs} ms: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
+/** So many turns of the event loop: whatever was under way in memory is through by then. */
+export async function turns(count = 30): Promise<void> {
+  for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+/** What a promise rejects with. A promise that resolves is an error. */
+export async function rejection(promise: Promise<unknown>): Promise<SealwayError> {
+  try {
+    await promise
+  } catch (error) {
+    return error as SealwayError
+  }
+  throw new Error('it resolved, where it should have been rejected')
+}
