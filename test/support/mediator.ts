@@ -1,7 +1,7 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
-import { limits, type Limits } from '@sealway/protocol'
-import type { Log } from '../../server/src/observe/log.js'
+import { type Limits, limits } from '@sealway/protocol'
 import { type Config, createMediator, type Mediator } from '../../server/src/mediator.js'
+import type { Log } from '../../server/src/observe/log.js'
 import { memoryRegistry } from './memory-registry.js'
 
 /** What nodes and mediator of a test share, fresh for each test. */
