@@ -164,6 +164,7 @@ export class Relay {
       sendAccepted: (route, frame) => this.router.sendAccepted(route, frame),
       retire: (route) => this.router.retire(route),
       leaving: (session) => {
+        if (!this.presence.inGroups(session)) return
         this.presence.leaveGroups(session)
         this.peers.changed(session, 'left')
       },

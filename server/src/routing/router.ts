@@ -98,21 +98,17 @@ export class Router {
 
   private finish(route: Route, run: Uint8Array, frames: number, outcome: Outcome): void {
     if ('accepted' in outcome) return
-    // What was refused uses no window.
     route.accept(run.length, frames)
-    route.release(run.length, frames)
     const ids = Array.from(framesOf(run), frameIdOfFrame)
-    if (outcome.rejected !== 'OFFLINE' || !route.lookup) {
-      this.reject(route, ids, run.length, outcome.rejected)
-      return
+    const reject = (why: Code): void => {
+      // What was refused uses no window.
+      route.release(run.length, frames)
+      this.parts.count(why, frames, run.length)
+      for (const id of ids) route.sender.control(encodeReject(route.number, codeNumber(why), id))
     }
-    // Offline, or never heard of? The database is being asked.
-    void route.lookup.then(() => this.reject(route, ids, run.length, route.absence ?? 'OFFLINE'))
-  }
-
-  private reject(route: Route, frameIds: readonly Uint8Array[], bytes: number, why: Code): void {
-    this.parts.count(why, frameIds.length, bytes)
-    for (const id of frameIds) route.sender.control(encodeReject(route.number, codeNumber(why), id))
+    if (outcome.rejected !== 'OFFLINE' || !route.lookup) reject(outcome.rejected)
+    // Offline, or never heard of? The database is being asked; the window bounds what waits for its answer.
+    else void route.lookup.then(() => reject(route.absence ?? 'OFFLINE'))
   }
 
   private route(route: Route, run: Uint8Array, frames: number, names: string[] | undefined): Outcome {

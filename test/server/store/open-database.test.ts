@@ -235,7 +235,7 @@ describe('opening a database on MySQL', () => {
     const proxy = await tcpProxy(server.hostname, Number(server.port))
     const url = new URL(database.url)
     url.port = String(proxy.port)
-    const db = await openDatabase(url.href, silentLog, { connectMs: 300, queryMs: 300 })
+    const db = await openDatabase(url.href, silentLog, { connectMs: 1_000, queryMs: 1_000 })
     await db.knex.schema.createTable('t', (table) => table.integer('n'))
 
     proxy.mode = 'blackhole'
@@ -273,7 +273,7 @@ describe('opening a database on MySQL', () => {
     const proxy = await tcpProxy(server.hostname, Number(server.port))
     const url = new URL(database.url)
     url.port = String(proxy.port)
-    const db = await openDatabase(url.href, silentLog, { connectMs: 1_000, queryMs: 1_000 })
+    const db = await openDatabase(url.href, silentLog, { connectMs: 5_000, queryMs: 5_000 })
     for (let i = 0; i < 50; i++) {
       const running = Array.from({ length: 12 }, () => db.transaction((trx) => trx.raw('SELECT SLEEP(0.02)')))
       if (i % 2) proxy.reset()
