@@ -46,7 +46,7 @@ export class Relay {
   private readonly unauthenticatedBy = new Map<string, number>()
   private drainingSince: number | undefined
   private step: OverloadStep = 'none'
-  private emptied: (() => void) | undefined
+  private readonly emptied = new Set<() => void>()
   private readonly releases = new Set<Promise<void>>()
 
   constructor(parts: RelayParts) {
@@ -194,7 +194,7 @@ export class Relay {
       },
       gone: (session) => {
         this.sessions.delete(session)
-        if (this.sessions.size === 0) this.emptied?.()
+        if (this.sessions.size === 0) for (const resolve of this.emptied) resolve()
       },
     }
   }
@@ -309,8 +309,13 @@ export class Relay {
     }
     if (this.sessions.size > 0 && !stop.aborted) {
       await new Promise<void>((resolve) => {
-        this.emptied = resolve
-        stop.addEventListener('abort', () => resolve(), { once: true })
+        const done = (): void => {
+          this.emptied.delete(done)
+          stop.removeEventListener('abort', done)
+          resolve()
+        }
+        this.emptied.add(done)
+        stop.addEventListener('abort', done)
       })
     }
     this.closeAll('DRAINING', 'this mediator has shut down')
