@@ -9,11 +9,19 @@ import {
 } from '@sealway/protocol'
 import type { Keyring, KeyringKeys } from './crypto/keyring.js'
 import { watchKeysFile } from './crypto/keys-file.js'
+import type { Receipt } from './messaging/acked.js'
 import type { BroadcastReport } from './messaging/broadcast.js'
 import { aborted, type WaitOptions } from './messaging/deadline.js'
 import { Emitter, type NodeEvents } from './messaging/events.js'
 import type { Handler } from './messaging/handlers.js'
-import { type BroadcastOptions, Messenger, type SendOptions } from './messaging/messenger.js'
+import {
+  type AckedOptions,
+  type BroadcastOptions,
+  type CallOptions,
+  type GatherOptions,
+  Messenger,
+  type SendOptions,
+} from './messaging/messenger.js'
 import {
   type ConnectOptions,
   type ResolvedOptions,
@@ -105,6 +113,7 @@ export class Node {
       logger,
       events: this.events,
       timers: this.timers,
+      random: surroundings.random,
       afterBurst: surroundings.afterBurst,
       nextTurn: surroundings.nextTurn,
     })
@@ -252,8 +261,28 @@ export class Node {
    * @throws SealwayError also `OFFLINE`, `UNKNOWN_NODE`, `FORBIDDEN`, `NO_HANDLER`, `APPLICATION_ERROR` (data: { code,
    * data }), `EXCEPTION`, `TIMEOUT`, `LINK_LOST`, `PEER_GONE`, `UNKNOWN_KEY`; `outcome` says whether a retry is safe
    */
-  call<Reply = unknown>(to: string, action: string, body?: unknown, options?: SendOptions): Promise<Reply> {
+  call<Reply = unknown>(to: string, action: string, body?: unknown, options?: CallOptions): Promise<Reply> {
     return this.perform(() => this.messenger.call(to, action, body, options) as Promise<Reply>)
+  }
+
+  /**
+   * Resolves with the receipt that the receiving library seals when its handler is done (or, with `until: 'delivered'`,
+   * when it opened the message). Until then the same bytes are sent again at 1, 2, 4 s, and handled once; `id` makes
+   * that hold for the same message sent by another call or a later process, too. Deadline 10 s unless `timeout` says.
+   * @throws SealwayError as `call`; `TIMEOUT` with outcome `unknown` where it left and no receipt came
+   */
+  sendAcked(to: string, action: string, body?: unknown, options?: AckedOptions): Promise<Receipt> {
+    return this.perform(() => this.messenger.sendAcked(to, action, body, options))
+  }
+
+  /**
+   * Asks every other member of a group, and resolves with the answers as soon as enough have come; the others are
+   * cancelled. @throws SealwayError `NOT_ENOUGH` (data: { ok, failed, missing, replies })
+   */
+  gather<Reply = unknown>(group: string, action: string, body?: unknown, options?: GatherOptions) {
+    return this.perform(
+      () => this.messenger.gather(group, action, body, options) as Promise<{ from: string; body: Reply }[]>,
+    )
   }
 
   /**

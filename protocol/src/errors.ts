@@ -50,6 +50,7 @@ export const codeTable = [
   [53, 'INVALID_ARGUMENT', 'never', 0, 'a call of the library was wrong'],
   [54, 'STREAM_LOST', 'later', 0, 'a stream broke before its end'],
   [55, 'STALE_INCARNATION', 'later', 0, 'sealed for an earlier process of the receiver'],
+  [56, 'NOT_ENOUGH', 'later', 0, 'fewer members answered than were needed'],
   // 80-99: said at start
   [80, 'CONFIG_INVALID', 'never', 0, 'a setting is missing or wrong'],
   [81, 'PORT_IN_USE', 'later', 0, 'another process listens on this port or socket'],

@@ -22,11 +22,11 @@ export class Broadcast extends Pending {
   want: Want = 'report'
   resolve!: (report: BroadcastReport) => void
   reject!: (error: SealwayError) => void
-  private targets: readonly string[] | undefined
-  private readonly ok: string[] = []
-  private readonly failed: { name: string; error: SealwayError }[] = []
-  private readonly replies = new Map<string, unknown>()
-  private readonly heard = new Set<string>()
+  protected targets: readonly string[] | undefined
+  protected readonly ok: string[] = []
+  protected readonly failed: { name: string; error: SealwayError }[] = []
+  protected readonly replies = new Map<string, unknown>()
+  protected readonly heard = new Set<string>()
 
   accepted(names: readonly string[]): void {
     this.targets = names
@@ -65,12 +65,12 @@ export class Broadcast extends Pending {
     if (this.settle()) this.reject(error)
   }
 
-  private concludeIfComplete(): void {
+  protected concludeIfComplete(): void {
     if (!this.targets) return
     if (this.want === 'report' || this.targets.every((name) => this.heard.has(name))) this.conclude()
   }
 
-  private conclude(): void {
+  protected conclude(): void {
     if (!this.settle()) return
     const { ok, failed, replies, heard } = this
     const targets = this.targets ?? []

@@ -1,4 +1,5 @@
 import type { SealwayError } from '@sealway/protocol'
+import type { Outcome } from './outcomes.js'
 import { type Codec, decodeBody, metaFlag } from './payload.js'
 
 /** What a handler receives. */
@@ -43,6 +44,12 @@ export class Delivery implements Command, Context {
   private isDecoded = false
   private controller: AbortController | undefined
   private abortReason: SealwayError | undefined
+  /** Where its answer is kept, if it may come again. */
+  outcome: Outcome | undefined
+  /** Sender and the user's id, if it has one. */
+  messageId: string | undefined
+  /** Of the deadline, while the handler runs. */
+  timer: unknown
 
   constructor(
     readonly action: string,

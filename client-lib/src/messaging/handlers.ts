@@ -1,113 +1,219 @@
 import { quote, SealwayError } from '@sealway/protocol'
 import type { Command, Context, Delivery } from './delivery.js'
+import { checkAction, type Entry, HandlerTable } from './handler-table.js'
+import { type AfterHook, type BeforeHook, Hooks } from './hooks.js'
+import { Fifo, type Lane, Lanes } from './lanes.js'
+import { isThenable } from './middleware.js'
 
-/** Returns the answer, or a promise of it. Throws `context.fail(...)` for an expected error, anything else for a crash. */
-export type Handler<Body = unknown> = (command: Command<Body>, context: Context) => unknown
-
-/** Messages that wait for a handler to become free; beyond this they are refused. */
-const maxWaiting = 10_000
+/** What waits in one node for its turn, over all senders; beyond this messages are refused. */
+const maxWaiting = 65_536
+const maxWaitingBytes = 64 * 1024 * 1024
+/** What one sender may have waiting of it: a quarter, as everywhere (SEMANTICS.md, "Limits"). More than a bundle holds. */
+const maxWaitingInLane = maxWaiting / 4
 
 export interface HandlersParts {
   readonly maxRunning: number
+  readonly monotonic: () => number
   /** The handler is done: `result` is its answer. */
   readonly answer: (delivery: Delivery, result: unknown) => void
   /** It threw. */
   readonly failed: (delivery: Delivery, error: unknown) => void
-  /** Nobody takes this, or there is no room. */
+  /** Nobody takes this, there is no room, or nobody waits for it any more. */
   readonly refused: (delivery: Delivery, error: SealwayError) => void
-  /** A handler that returned a promise has begun, or ended. */
+  /** A message has begun to wait for its turn or for its handler's promise, or has ended. */
   readonly running: (delivery: Delivery, begun: boolean) => void
+  /** A hook that cannot change the answer threw. */
+  readonly hookFailed: (command: Command, context: Context, error: unknown) => void
 }
 
-/** What this node does with what arrives, by action; `*` takes what nothing else does. */
+/** Runs the handlers of a node: in whose order, and how many at once. */
 export class Handlers {
-  private readonly byAction = new Map<string, Handler>()
+  readonly table: HandlerTable
+  private readonly hooks: Hooks
   private readonly parts: HandlersParts
-  private readonly waiting: Delivery[] = []
+  private readonly lanes = new Lanes()
+  /** Their turn has come, but too many handlers run. */
+  private readonly ready = new Fifo<{ readonly delivery: Delivery; readonly lane: Lane | undefined }>()
   private runningCount = 0
+  private waitingCount = 0
+  private waitingBytes = 0
 
   constructor(parts: HandlersParts) {
     this.parts = parts
+    this.hooks = new Hooks(
+      parts.monotonic,
+      (error, command, context) => parts.hookFailed(command, context, error),
+      () => this.table.renew(),
+    )
+    this.table = new HandlerTable(this.hooks)
   }
 
+  /** Handlers that run and messages that wait for one. */
   get running(): number {
-    return this.runningCount + this.waiting.length
+    return this.runningCount + this.waitingCount
   }
 
-  get actions(): string[] {
-    return [...this.byAction.keys()]
+  /** @param action undefined: every action. @returns a function that takes the hook off again */
+  before(action: string | undefined, hook: BeforeHook): () => void {
+    return this.hooks.before(hookedAction(action, hook), hook)
   }
 
-  /** @throws SealwayError `INVALID_ARGUMENT` */
-  set(action: string, handler: Handler): void {
-    if (typeof action !== 'string' || action.length === 0 || action.length > 255) {
-      throw invalid(`action ${quote(action)} must be a text of 1 to 255 characters`)
-    }
-    if (typeof handler !== 'function') throw invalid(`the handler of ${quote(action)} must be a function`)
-    if (this.byAction.has(action)) {
-      throw invalid(`${quote(action)} has a handler already; off(${quote(action)}) first to replace it`)
-    }
-    this.byAction.set(action, handler)
+  after(action: string | undefined, hook: AfterHook): () => void {
+    return this.hooks.after(hookedAction(action, hook), hook)
   }
 
-  delete(action: string): boolean {
-    return this.byAction.delete(action)
-  }
-
-  /** Runs the handler. In the order of arrival; one that returns a promise does not hold up the next. */
+  /**
+   * Runs the handler, or lets the message wait for its turn: behind what the same sender sent before
+   * (docs/decisions/0010), and behind all where too many handlers run.
+   */
   dispatch(delivery: Delivery): void {
-    if (this.runningCount < this.parts.maxRunning) {
-      this.run(delivery)
-    } else if (this.waiting.length < maxWaiting) {
-      this.waiting.push(delivery)
-    } else {
-      const message = `${this.parts.maxRunning} handlers are running and ${maxWaiting} messages wait for one`
-      this.parts.refused(delivery, new SealwayError('BUSY', { message, outcome: 'not-delivered', hop: 'receiver' }))
-    }
-  }
-
-  private run(delivery: Delivery): void {
-    const handler = this.byAction.get(delivery.action) ?? this.byAction.get('*')
-    if (!handler) {
+    const entry = this.table.find(delivery.action)
+    if (!entry) {
       const message = `there is no handler for ${quote(delivery.action)}`
-      this.parts.refused(
-        delivery,
-        new SealwayError('NO_HANDLER', { message, outcome: 'not-delivered', hop: 'receiver' }),
-      )
+      this.refuse(delivery, 'NO_HANDLER', message)
       return
     }
+    const lane = this.laneInTheWay(entry, delivery)
+    if (lane) this.wait(delivery, lane)
+    else if (this.runningCount < this.parts.maxRunning) this.run(delivery, entry, undefined)
+    else this.waitReady(delivery, this.claim(entry, delivery))
+  }
+
+  /** By default what nobody waits for goes in the order of its sender; synchronous handlers never make a lane. */
+  private laneInTheWay(entry: Entry, delivery: Delivery): Lane | undefined {
+    if (this.lanes.none) return undefined
+    if (entry.concurrency !== 0) return this.lanes.full(ownLane(entry, delivery), entry.concurrency)
+    return delivery.corr < 0 ? this.lanes.full(delivery.from, 1) : undefined
+  }
+
+  /** It runs, or is about to: those behind it wait. */
+  private claim(entry: Entry, delivery: Delivery): Lane | undefined {
+    if (entry.concurrency === Number.POSITIVE_INFINITY) return undefined
+    if (entry.concurrency !== 0) return this.lanes.begin(ownLane(entry, delivery), entry.concurrency)
+    return delivery.corr < 0 ? this.lanes.begin(delivery.from, 1) : undefined
+  }
+
+  private wait(delivery: Delivery, lane: Lane): void {
+    if (lane.waiting.size >= maxWaitingInLane || !this.hasRoom(delivery)) {
+      this.refuse(delivery, 'BUSY', `${lane.waiting.size} messages of ${delivery.from} wait for their turn`)
+      return
+    }
+    lane.waiting.push(delivery)
+    this.beginWait(delivery)
+  }
+
+  private waitReady(delivery: Delivery, lane: Lane | undefined): void {
+    if (this.hasRoom(delivery)) {
+      this.ready.push({ delivery, lane })
+      this.beginWait(delivery)
+      return
+    }
+    const { maxRunning } = this.parts
+    this.refuse(delivery, 'BUSY', `${maxRunning} handlers are running and ${this.waitingCount} messages wait for one`)
+    if (lane) this.leave(lane)
+  }
+
+  private hasRoom(delivery: Delivery): boolean {
+    return this.waitingCount < maxWaiting && this.waitingBytes + delivery.bodyBytes <= maxWaitingBytes
+  }
+
+  private beginWait(delivery: Delivery): void {
+    this.waitingCount++
+    this.waitingBytes += delivery.bodyBytes
+    this.parts.running(delivery, true)
+  }
+
+  private endWait(delivery: Delivery): void {
+    this.waitingCount--
+    this.waitingBytes -= delivery.bodyBytes
+    this.parts.running(delivery, false)
+  }
+
+  private refuse(delivery: Delivery, code: 'NO_HANDLER' | 'BUSY', message: string): void {
+    this.refused(delivery, new SealwayError(code, { message, outcome: 'not-delivered', hop: 'receiver' }))
+  }
+
+  private refused(delivery: Delivery, error: SealwayError): void {
+    if (!this.hooks.none) this.hooks.refused(delivery, error)
+    this.parts.refused(delivery, error)
+  }
+
+  /** @param claimed its lane, if it already has a place in one */
+  private run(delivery: Delivery, entry: Entry, claimed: Lane | undefined): void {
     let result: unknown
     let pending: Promise<unknown> | undefined
     try {
-      result = handler(delivery, delivery)
+      if (entry.once) this.table.delete(entry.name)
+      result = entry.run(delivery, delivery)
       // Not its own `then`: a strange one could throw, or call back twice.
       if (isThenable(result)) pending = Promise.resolve(result)
     } catch (error) {
+      if (claimed) claimed.running--
       this.parts.failed(delivery, error)
       return
     }
     if (!pending) {
+      if (claimed) claimed.running--
       this.parts.answer(delivery, result)
       return
     }
+    const lane = claimed ?? this.claim(entry, delivery)
     this.runningCount++
     this.parts.running(delivery, true)
     pending.then(
-      (value) => this.done(delivery, () => this.parts.answer(delivery, value)),
-      (error: unknown) => this.done(delivery, () => this.parts.failed(delivery, error)),
+      (value) => this.done(delivery, lane, () => this.parts.answer(delivery, value)),
+      (error: unknown) => this.done(delivery, lane, () => this.parts.failed(delivery, error)),
     )
   }
 
-  private done(delivery: Delivery, report: () => void): void {
+  private done(delivery: Delivery, lane: Lane | undefined, report: () => void): void {
     this.runningCount--
     this.parts.running(delivery, false)
     report()
-    while (this.waiting.length > 0 && this.runningCount < this.parts.maxRunning) this.run(this.waiting.shift()!)
+    while (this.ready.size > 0 && this.runningCount < this.parts.maxRunning) {
+      const next = this.ready.shift()!
+      this.runWaited(next.delivery, next.lane)
+      if (next.lane) this.drain(next.lane)
+    }
+    if (lane) this.leave(lane)
+  }
+
+  private leave(lane: Lane): void {
+    lane.running--
+    this.drain(lane)
+  }
+
+  /** Starts what may start, in order. A loop, not a recursion: synchronous handlers can drain a long lane at once. */
+  private drain(lane: Lane): void {
+    while (lane.running < lane.limit && lane.waiting.size > 0) {
+      const delivery = lane.waiting.shift()!
+      lane.running++
+      if (this.runningCount < this.parts.maxRunning) this.runWaited(delivery, lane)
+      else this.ready.push({ delivery, lane })
+    }
+    this.lanes.tidy(lane)
+  }
+
+  private runWaited(delivery: Delivery, lane: Lane | undefined): void {
+    this.endWait(delivery)
+    // The handler may have been replaced or taken off meanwhile.
+    const entry = this.table.find(delivery.action)
+    const { aborted } = delivery
+    if (entry && !aborted) return this.run(delivery, entry, lane)
+    if (lane) lane.running--
+    if (aborted) this.refused(delivery, aborted)
+    else this.refuse(delivery, 'NO_HANDLER', `the handler for ${quote(delivery.action)} was taken off`)
   }
 }
 
-const isThenable = (value: unknown): value is PromiseLike<unknown> =>
-  typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+/** A name has no space, so this is never a sender's. */
+const ownLane = (entry: Entry, delivery: Delivery): string => `${delivery.from} ${entry.name}`
 
-const invalid = (message: string) =>
-  new SealwayError('INVALID_ARGUMENT', { message, outcome: 'not-delivered', hop: 'client' })
+/** @returns undefined for every action. @throws SealwayError `INVALID_ARGUMENT` */
+function hookedAction(action: string | undefined, hook: unknown): string | undefined {
+  if (typeof hook !== 'function') {
+    throw new SealwayError('INVALID_ARGUMENT', { message: 'a hook must be a function', outcome: 'not-delivered' })
+  }
+  if (action !== undefined) checkAction(action)
+  return action === '*' ? undefined : action
+}

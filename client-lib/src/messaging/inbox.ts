@@ -4,12 +4,15 @@ import type { OpeningFlow } from '../crypto/flow-table.js'
 import { InboundRoute, type Opener, type OpenResult } from '../crypto/open.js'
 import { decodeReceipt, type Receipt } from '../crypto/receipt.js'
 import { Delivery, readPayload } from './delivery.js'
-import { type ActionNames, type Codec, decodeBody } from './payload.js'
+import { FlowOutcomes, Outcome } from './outcomes.js'
+import { type ActionNames, type Codec, decodeBody, earlyOrKeptFlag } from './payload.js'
 
 /** What hangs on a flow that this node receives: where it is in its order. */
 export interface FlowOrder {
   /** The counter that comes next. */
   expected: number
+  /** Answers to what may come again. */
+  outcomes?: FlowOutcomes
 }
 
 export interface InboxParts {
@@ -18,6 +21,8 @@ export interface InboxParts {
   readonly codec: Codec | undefined
   readonly clock: () => number
   readonly dispatch: (delivery: Delivery) => void
+  /** A frame came again: what was answered then is answered again. */
+  readonly again: (outcome: Outcome) => void
   /** A caller withdrew its call. */
   readonly withdrawn: (from: string, corr: number) => void
   readonly answered: (from: string, corr: number, status: number, body: () => unknown) => void
@@ -75,6 +80,7 @@ export class Inbox {
         return
       case 'duplicate':
         this.parts.dropped(route.from, 'duplicate')
+        for (const outcome of result.flow.attached?.outcomes?.of(result.counter) ?? []) this.parts.again(outcome)
         return
       case 'opened':
         this.opened(route, result)
@@ -98,7 +104,7 @@ export class Inbox {
       this.parts.dropped(route.from, 'malformed')
       return
     }
-    while (cursor.next()) this.record(route, cursor, late)
+    while (cursor.next()) this.record(route, flow, counter, cursor, late)
   }
 
   /**
@@ -106,22 +112,28 @@ export class Inbox {
    * A flow to one member of a group is spread over all of them, so its gaps mean nothing here.
    */
   private isLate(route: InboundRoute<FlowOrder>, flow: OpeningFlow<FlowOrder>, counter: number): boolean {
-    if (route.to.startsWith('any:')) return false
     const order = flow.attached
     if (!order) {
       // To this node, a flow begins at 0; a member of a group may have come later than the flow.
-      const direct = !route.to.startsWith('group:')
+      const direct = !route.to.includes(':')
       if (direct && counter > 0) this.parts.gap(route.from, route.to, counter)
       flow.attached = { expected: counter + 1 }
       return false
     }
+    if (route.to.startsWith('any:')) return false
     if (counter < order.expected) return true
     if (counter > order.expected) this.parts.gap(route.from, route.to, counter - order.expected)
     order.expected = counter + 1
     return false
   }
 
-  private record(route: InboundRoute<FlowOrder>, cursor: RecordCursor, late: boolean): void {
+  private record(
+    route: InboundRoute<FlowOrder>,
+    flow: OpeningFlow<FlowOrder>,
+    counter: number,
+    cursor: RecordCursor,
+    late: boolean,
+  ): void {
     const { parts } = this
     const { kind, corr, bytes, payloadStart, payloadEnd } = cursor
     switch (kind) {
@@ -144,7 +156,10 @@ export class Inbox {
       case Kind.fire:
       case Kind.broadcast:
         // What nobody will ask for again must not overtake what came after it.
+        if (payloadStart === payloadEnd) return parts.withdrawn(route.from, corr)
         if (late) return parts.dropped(route.from, 'late')
+        break
+      case Kind.acked:
         break
       default:
         return parts.dropped(route.from, 'malformed')
@@ -152,22 +167,31 @@ export class Inbox {
     const payload = readPayload(bytes, payloadStart, payloadEnd)
     if (!payload) return parts.dropped(route.from, 'malformed')
     const deadline = cursor.ttlMs < 0 ? undefined : parts.clock() + cursor.ttlMs
-    parts.dispatch(
-      new Delivery(
-        parts.actions.decode(bytes, payload.actionStart, payload.actionEnd),
-        route.from,
-        route.to,
-        route.scope,
-        kind,
-        corr,
-        deadline,
-        payload.encoding,
-        bytes,
-        payload.metaStart,
-        payload.bodyStart,
-        payloadEnd,
-        parts.codec,
-      ),
+    const delivery = new Delivery(
+      parts.actions.decode(bytes, payload.actionStart, payload.actionEnd),
+      route.from,
+      route.to,
+      route.scope,
+      kind,
+      corr,
+      deadline,
+      payload.encoding,
+      bytes,
+      payload.metaStart,
+      payload.bodyStart,
+      payloadEnd,
+      parts.codec,
     )
+    if (kind === Kind.acked || (kind === Kind.call && (payload.encoding & earlyOrKeptFlag) !== 0)) {
+      delivery.outcome = new Outcome(route.from, route.scope, corr)
+      const order = flow.attached!
+      order.outcomes ??= new FlowOutcomes()
+      order.outcomes.add(counter, delivery.outcome)
+      if (cursor.msgIdAt >= 0) {
+        const id = bytes.toString('latin1', cursor.msgIdAt, cursor.msgIdAt + 16)
+        delivery.messageId = `${route.from} ${id}`
+      }
+    }
+    parts.dispatch(delivery)
   }
 }

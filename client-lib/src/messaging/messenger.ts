@@ -16,16 +16,19 @@ import { encodeReceipt, type Receipt, ReceiptStatus } from '../crypto/receipt.js
 import type { Link, LinkEvents } from '../session/link.js'
 import type { Logger } from '../session/log.js'
 import type { Timers } from '../session/timers.js'
+import { Acked, type Receipt as AckReceipt, messageId } from './acked.js'
 import { Broadcast, type BroadcastReport, type Want } from './broadcast.js'
 import { Call, Calls, type Pending } from './calls.js'
 import { refuseAborted, timeoutOf, type WaitOptions } from './deadline.js'
 import { type Delivery, ExpectedError } from './delivery.js'
 import type { Emitter, NodeEvents } from './events.js'
+import { checkNeed, Gather, type Need } from './gather.js'
 import { Handlers } from './handlers.js'
 import { type FlowOrder, Inbox } from './inbox.js'
+import { KnownIds, type Outcome } from './outcomes.js'
 import type { Outlet } from './outlet.js'
 import { Outlets, usualScope } from './outlets.js'
-import { ActionNames, ackOnlyFlag, BodyWriter, type Codec, ReplyStatus, toJson } from './payload.js'
+import { ActionNames, ackOnlyFlag, BodyWriter, type Codec, earlyOrKeptFlag, ReplyStatus, toJson } from './payload.js'
 import { Waiting } from './waiting.js'
 
 export interface SendOptions extends WaitOptions {
@@ -37,6 +40,26 @@ export interface BroadcastOptions extends SendOptions {
   /** `report` (default): who was reached. `acks`: whose handler ran. `replies`: what each answered. */
   readonly want?: Want
 }
+
+export interface CallOptions extends SendOptions {
+  /** The handler may run again without harm: the question is sent again until its answer is there. */
+  readonly idempotent?: boolean
+}
+
+export interface AckedOptions extends SendOptions {
+  /** The same message, however often and by which process it is sent: handled once per process of the target. */
+  readonly id?: string
+  /** What the receipt must say; `processed` unless given. */
+  readonly until?: 'delivered' | 'processed'
+}
+
+export interface GatherOptions extends SendOptions {
+  /** How many answers are enough; `all` unless given. */
+  readonly need?: Need
+}
+
+/** Answers in the order in which they came. */
+export type GatherResult = readonly { readonly from: string; readonly body: unknown }[]
 
 export interface MessengerParts {
   readonly name: string
@@ -50,6 +73,8 @@ export interface MessengerParts {
   readonly logger: Logger
   readonly events: Emitter<NodeEvents>
   readonly timers: Timers
+  /** 0 to 1. */
+  readonly random: () => number
   readonly afterBurst: (work: () => void) => void
   readonly nextTurn: (work: () => void) => void
 }
@@ -58,6 +83,13 @@ const sendTimeoutMs = 10_000
 const broadcastTimeoutMs = 10_000
 /** A sender that cannot be told otherwise hears of its wrong key this often at most, ms. */
 const hintEveryMs = 1_000
+const ackedTimeoutMs = 10_000
+/** How often what is due is sent again, ms. */
+const resendTickMs = 100
+/** A target that left may be back within this, ms. */
+const returnGraceMs = 2_000
+/** A call or broadcast without payload takes back the one of the same number. */
+const withdrawal = new Uint8Array(0)
 const done = Promise.resolve()
 
 /** The verbs of a node, and what answers them: everything between the user's call and a link's bytes. */
@@ -74,17 +106,27 @@ export class Messenger {
   private welcome: Welcome | undefined
   private readonly running = new Map<string, Delivery>()
   private readonly hintedAt = new Map<string, number>()
+  private readonly knownIds = new KnownIds()
+  private resending = false
 
   constructor(parts: MessengerParts) {
     this.parts = parts
     const { clock, limits, events } = parts
     this.body = new BodyWriter(parts.codec)
     this.waiting = new Waiting(parts.timers)
-    this.calls = new Calls(clock, parts.timers, limits.maxPendingCalls, (pending) => this.cancel(pending))
+    this.calls = new Calls(
+      clock,
+      parts.timers,
+      limits.maxPendingCalls,
+      (pending) => this.cancel(pending),
+      // Its route to that member tells when it leaves.
+      (pending, member) => void this.outlets.get(member, pending.outlet.scope),
+    )
     this.outlets = new Outlets({
       name: parts.name,
       keyring: parts.keyring,
       random: new PooledRandom(),
+      chance: parts.random,
       clock,
       limits,
       linkReady: () => this.link?.writableNow ?? false,
@@ -103,8 +145,8 @@ export class Messenger {
       refused: (delivery, error) => this.refuse(delivery, error),
       running: (delivery, begun) => {
         if (delivery.corr < 0) return
-        if (begun) this.running.set(delivery.key, delivery)
-        else this.running.delete(delivery.key)
+        if (begun) this.begun(delivery)
+        else this.ended(delivery)
       },
     })
     this.inbox = new Inbox({
@@ -119,7 +161,8 @@ export class Messenger {
       actions: this.actions,
       codec: parts.codec,
       clock,
-      dispatch: (delivery) => this.handlers.dispatch(delivery),
+      dispatch: (delivery) => this.dispatch(delivery),
+      again: (outcome) => this.again(outcome),
       withdrawn: (from, corr) =>
         this.running
           .get(`${from}/${corr}`)
@@ -169,7 +212,7 @@ export class Messenger {
     })
   }
 
-  call(to: string, action: string, body?: unknown, options?: SendOptions): Promise<unknown> {
+  call(to: string, action: string, body?: unknown, options?: CallOptions): Promise<unknown> {
     const outlet = this.outlet(to)
     if (outlet.to.startsWith('group:')) {
       throw new SealwayError('INVALID_ARGUMENT', {
@@ -183,7 +226,10 @@ export class Messenger {
       const call = new Call(this.calls, this.begin(what, options), outlet, what, timeoutMs, options?.signal)
       call.resolve = resolve
       call.reject = reject
-      this.launch(call, outlet, Kind.call, action, body, options, timeoutMs, 0)
+      // A copy for one of a group could reach another member, so only a call to a node is sent again.
+      call.resends = options?.idempotent === true && !outlet.to.includes(':')
+      this.launch(call, outlet, Kind.call, action, body, options, timeoutMs, call.resends ? earlyOrKeptFlag : 0)
+      if (call.resends) this.resendLater()
     })
   }
 
@@ -203,6 +249,50 @@ export class Messenger {
     })
   }
 
+  /** Resolves with the receiver's sealed receipt; sends the same bytes again until it is there. */
+  sendAcked(to: string, action: string, body?: unknown, options?: AckedOptions): Promise<AckReceipt> {
+    const outlet = this.outlet(to)
+    if (outlet.to.includes(':')) {
+      throw new SealwayError('INVALID_ARGUMENT', {
+        message: `sendAcked is to one node, not to ${outlet.to}: a copy could reach another member; use broadcast with want: 'acks'`,
+        outcome: 'not-delivered',
+      })
+    }
+    const timeoutMs = timeoutOf(options, ackedTimeoutMs, this.parts.limits.maxCallTimeoutMs)
+    const what = `send ${action} to ${outlet.to}`
+    const id = options?.id
+    const msgId = id === undefined ? undefined : messageId(id)
+    const until = options?.until ?? 'processed'
+    return new Promise((resolve, reject) => {
+      const acked = new Acked(this.calls, this.begin(what, options), outlet, what, timeoutMs, options?.signal)
+      acked.id = id
+      acked.until = until
+      acked.resolve = resolve
+      acked.reject = reject
+      const flags = until === 'delivered' ? earlyOrKeptFlag : 0
+      this.launch(acked, outlet, Kind.acked, action, body, options, timeoutMs, flags, msgId)
+      this.resendLater()
+    })
+  }
+
+  /** Resolves when enough members have answered; the others are told that nobody waits any more. */
+  gather(group: string, action: string, body?: unknown, options?: GatherOptions): Promise<GatherResult> {
+    const name = parseGroup(group.startsWith('group:') ? group.slice(6) : group)
+    const outlet = this.outlet(`group:${name}`)
+    const timeoutMs = timeoutOf(options, this.parts.limits.callTimeoutMs, this.parts.limits.maxCallTimeoutMs)
+    const need = checkNeed(options?.need ?? 'all')
+    const what = `gather ${action} from ${name}`
+    return new Promise((resolve, reject) => {
+      const gather = new Gather(this.calls, this.begin(what, options), outlet, what, timeoutMs, options?.signal)
+      gather.want = 'replies'
+      gather.need = need
+      gather.onEnough = () => this.cancel(gather)
+      gather.resolve = (report) => resolve(report.ok.map((from) => ({ from, body: report.replies.get(from) })))
+      gather.reject = reject
+      this.launch(gather, outlet, Kind.broadcast, action, body, options, timeoutMs, 0)
+    })
+  }
+
   private begin(what: string, options: SendOptions | undefined): number {
     refuseAborted(options?.signal, what)
     return this.calls.nextCorr()
@@ -217,13 +307,15 @@ export class Messenger {
     options: SendOptions | undefined,
     ttlMs: number,
     flags: number,
+    msgId?: Uint8Array,
   ): void {
     const attempt = (): boolean => {
       if (pending.settled) return true
       this.body.prepare(body)
       // A broadcast that only wants to know whom it reached asks the mediator, not the members.
       const corr = ttlMs < 0 ? -1 : pending.corr
-      return outlet.message(kind, name, meta, this.body, corr, ttlMs, pending, flags, kind === Kind.broadcast)
+      const named = kind === Kind.broadcast || (kind === Kind.call && outlet.to.includes(':'))
+      return outlet.message(kind, name, meta, this.body, corr, ttlMs, pending, flags, named, msgId)
     }
     const name = this.actions.encode(action)
     const meta = encodeMeta(options)
@@ -236,6 +328,62 @@ export class Messenger {
     } catch (error) {
       pending.fail(error as SealwayError)
     }
+  }
+
+  private resendLater(): void {
+    if (this.resending) return
+    this.resending = true
+    this.parts.timers.setBackground(() => {
+      this.resending = false
+      const now = this.parts.clock()
+      let kept = false
+      for (const outlet of this.outlets.all()) kept = outlet.resend(now) || kept
+      this.outlets.flushNow()
+      if (kept || this.calls.count > 0) this.resendLater()
+    }, resendTickMs)
+  }
+
+  // ---- what arrives
+
+  private dispatch(delivery: Delivery): void {
+    const { outcome, messageId: id } = delivery
+    if (id !== undefined && outcome) {
+      const first = this.knownIds.seen(id, outcome)
+      if (first) {
+        if (first.status === undefined) return
+        outcome.status = first.status
+        outcome.body = first.body
+        this.again(outcome)
+        return
+      }
+    }
+    if (delivery.kind === Kind.acked && (delivery.flags & earlyOrKeptFlag) !== 0) {
+      // It was opened, which is all that its sender wants to know.
+      this.reply(delivery, ReplyStatus.ok, undefined)
+    }
+    this.handlers.dispatch(delivery)
+  }
+
+  private again(outcome: Outcome): void {
+    if (outcome.status === undefined) return
+    this.body.prepare(outcome.body)
+    this.outlets.get(outcome.from, outcome.scope).reply(outcome.status, this.body, outcome.corr)
+  }
+
+  /** A handler that returned a promise: it can be told that nobody waits for its answer any more. */
+  private begun(delivery: Delivery): void {
+    this.running.set(delivery.key, delivery)
+    if (delivery.deadline === undefined) return
+    delivery.timer = this.parts.timers.setBackground(
+      () =>
+        delivery.abort(new SealwayError('TIMEOUT', { message: 'the caller waits no longer', target: delivery.from })),
+      delivery.deadline - this.parts.clock(),
+    )
+  }
+
+  private ended(delivery: Delivery): void {
+    this.running.delete(delivery.key)
+    if (delivery.timer !== undefined) this.parts.timers.clear(delivery.timer)
   }
 
   // ---- answers
@@ -251,7 +399,8 @@ export class Messenger {
 
   private answer(delivery: Delivery, result: unknown): void {
     if (delivery.corr < 0) return
-    this.reply(delivery, ReplyStatus.ok, (delivery.flags & ackOnlyFlag) !== 0 ? undefined : result)
+    const bare = delivery.kind === Kind.acked || (delivery.flags & ackOnlyFlag) !== 0
+    this.reply(delivery, ReplyStatus.ok, bare ? undefined : result)
   }
 
   private failed(delivery: Delivery, error: unknown): void {
@@ -270,9 +419,23 @@ export class Messenger {
     const { from, corr } = delivery
     this.parts.events.emit('refused', { from, code: error.code })
     if (corr >= 0) this.reply(delivery, ReplyStatus.refused, { code: error.code, message: error.message })
+    // It was not handled, so the next one with this id may be.
+    if (delivery.messageId !== undefined) this.knownIds.forget(delivery.messageId)
   }
 
   private reply(delivery: Delivery, status: number, body: unknown): void {
+    const { outcome } = delivery
+    if (outcome) {
+      // Said already, when it was opened.
+      if (outcome.status !== undefined) return
+      outcome.status = status
+      outcome.body = body
+      for (const other of delivery.messageId === undefined ? [] : this.knownIds.done(delivery.messageId)) {
+        other.status = status
+        other.body = body
+        this.again(other)
+      }
+    }
     const outlet = this.outlets.get(delivery.from, delivery.scope)
     try {
       this.body.prepare(body)
@@ -289,8 +452,13 @@ export class Messenger {
 
   private cancel(pending: Pending): void {
     const { outlet, corr } = pending
-    // A call to one of a group went to a member that only the mediator knows.
-    if (pending instanceof Call && !outlet.to.includes(':')) outlet.raw(Kind.call, new Uint8Array(0), corr)
+    if (pending instanceof Gather) {
+      outlet.raw(Kind.broadcast, withdrawal, corr)
+    } else if (pending instanceof Call) {
+      // A call to one of a group went to a member that the mediator has named.
+      const to = pending.member === undefined ? outlet : this.outlets.get(pending.member, outlet.scope)
+      if (!to.to.includes(':')) to.raw(Kind.call, withdrawal, corr)
+    }
   }
 
   // ---- receipts and hints
@@ -358,6 +526,8 @@ export class Messenger {
   private refusedFrame(outlet: Outlet, flow: Uint8Array, counter: number, code: Code, hop: 'mediator' | 'receiver') {
     for (const waiter of [...outlet.awaiting] as Pending[]) {
       if (waiter.counter !== counter || !sameBytes(waiter.flow!.id, flow)) continue
+      // An earlier copy may have arrived; the next one may get through.
+      if (waiter.kept && waiter.kept.attempts > 1 && hop === 'mediator') continue
       waiter.fail(waiter.error(code, `${waiter.what}: ${meaning(code, outlet.to)}`, 'not-delivered', { hop }))
     }
     this.parts.events.emit('dropped', { to: outlet.to, code })
@@ -399,15 +569,31 @@ export class Messenger {
       if (!outlet) return
       const left = outlet.online === true && !online
       outlet.online = online
-      if (online) outlet.retarget(incarnation)
-      else if (left) this.targetLeft(outlet)
+      if (!online) {
+        if (left) this.targetLeft(outlet, false)
+        return
+      }
+      if (outlet.incarnation !== 0 && outlet.incarnation !== incarnation) this.targetLeft(outlet, true)
+      outlet.retarget(incarnation)
+      outlet.hurry(this.parts.clock())
     },
     writable: () => this.outlets.pump(),
     idle: () => this.outlets.flushNow(),
   }
 
-  private targetLeft(outlet: Outlet): void {
-    for (const waiter of [...outlet.awaiting] as Pending[]) waiter.peerLeft(outlet.to)
+  /**
+   * What was sent there is not answered any more. What is kept waits a moment for the same process to come back, as
+   * after a restart of the mediator, where nodes return one after the other; to another process it says nothing.
+   */
+  private targetLeft(outlet: Outlet, forGood: boolean): void {
+    const waiting = [...outlet.awaiting] as Pending[]
+    for (const waiter of waiting) if (forGood || !waiter.kept) waiter.peerLeft(outlet.to)
+    for (const waiter of [...this.calls.askedOf(outlet.to)]) waiter.peerLeft(outlet.to)
+    if (forGood || outlet.awaiting.size === 0) return
+    this.parts.timers.setBackground(() => {
+      if (outlet.online !== false) return
+      for (const waiter of waiting) if (outlet.awaiting.has(waiter)) waiter.peerLeft(outlet.to)
+    }, returnGraceMs)
   }
 
   /** A sender is gone: nobody waits for what its calls would answer. */
@@ -422,7 +608,10 @@ export class Messenger {
   linkUp(link: Link, welcome: Welcome): void {
     this.link = link
     this.welcome = welcome
-    for (const outlet of this.outlets.all()) this.openRoute(outlet)
+    for (const outlet of this.outlets.all()) {
+      this.openRoute(outlet)
+      outlet.hurry(this.parts.clock())
+    }
     this.outlets.pump()
   }
 

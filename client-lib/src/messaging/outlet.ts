@@ -3,6 +3,7 @@ import {
   type Code,
   FrameFlag,
   FrameType,
+  headerBytes,
   Kind,
   type Limits,
   minSealedBytes,
@@ -18,6 +19,7 @@ import type { Random } from '../crypto/random.js'
 import { type SealedFrame, SealingFlow } from '../crypto/seal.js'
 import type { BodyWriter } from './payload.js'
 import { metaFlag } from './payload.js'
+import { Unacked } from './unacked.js'
 
 /** A bundle is sealed when it has grown to this: past 32 KiB the fixed cost of a seal no longer shows. */
 const sealAtBytes = bundleTargetBytes / 2
@@ -32,8 +34,10 @@ export interface Waiter {
   readonly settled: boolean
   /** ms left, to be written into the record when it leaves; absent where the record has no deadline. */
   remainingMs?(): number
+  /** Its frame must be kept, to be sent again. */
+  readonly resends: boolean
   /** It left in this frame. */
-  sealed(flow: SealingFlow, counter: number): void
+  sealed(flow: SealingFlow, counter: number, kept: Unacked | undefined): void
 }
 
 interface Bundle {
@@ -48,6 +52,8 @@ export interface OutletParts {
   readonly name: string
   readonly keyring: Keyring
   readonly random: Random
+  /** 0 to 1, for the spread of retransmissions. */
+  readonly chance: () => number
   readonly clock: () => number
   readonly limits: Limits
   /** Hands sealed frames to the link. */
@@ -79,6 +85,9 @@ export class Outlet {
   private keyringVersion = -1
   private current: Bundle | undefined
   private readonly queue: Bundle[] = []
+  /** Sealed frames that are sent again until they are acknowledged; oldest first. */
+  private readonly unacked = new Set<Unacked>()
+  private unackedBytes = 0
   private queuedBytes = 0
   /** Longest bundle that a frame of this link holds, bytes. */
   private maxBundle = maxBundleBytes
@@ -103,7 +112,8 @@ export class Outlet {
 
   hasRoom(bytes: number): boolean {
     // What fits a frame is always taken where nothing waits, however small the limit.
-    return this.queuedBytes === 0 || this.queuedBytes + bytes <= this.parts.limits.outletBytes
+    const waiting = this.queuedBytes + this.unackedBytes
+    return waiting === 0 || waiting + bytes <= this.parts.limits.outletBytes
   }
 
   /** A new link: its window is whole again. */
@@ -137,10 +147,11 @@ export class Outlet {
     waiter?: Waiter,
     flags = 0,
     wantAccepted = false,
+    msgId?: Uint8Array,
   ): boolean {
     const metaBytes = meta ?? noMeta
     const size = 2 + action.length + (meta ? 2 + metaBytes.length : 0) + body.size
-    const at = this.begin(kind, size, corr, ttlMs)
+    const at = this.begin(kind, size, corr, ttlMs, msgId)
     if (at < 0) return false
     const bundle = this.current!
     const { writer } = bundle
@@ -210,7 +221,7 @@ export class Outlet {
     return false
   }
 
-  private begin(kind: Kind, size: number, corr: number, ttlMs: number): number {
+  private begin(kind: Kind, size: number, corr: number, ttlMs: number, msgId?: Uint8Array): number {
     const needed = size + maxRecordOverhead
     if (needed > this.maxBundle) throw this.tooLarge(size)
     if (!this.hasRoom(size)) return -1
@@ -218,13 +229,13 @@ export class Outlet {
     if (this.keyringVersion !== this.parts.keyring.version) this.renewFlow()
     if (this.current) {
       const fits = this.current.writer.bytes + needed <= this.maxBundle
-      const at = fits ? this.place(this.current.writer, kind, size, corr, ttlMs) : -1
+      const at = fits ? this.place(this.current.writer, kind, size, corr, ttlMs, msgId) : -1
       if (at >= 0) return at
       this.flush()
       if (this.current) this.enqueue(this.current)
     }
     const writer = this.parts.borrow()
-    const at = this.place(writer, kind, size, corr, ttlMs)
+    const at = this.place(writer, kind, size, corr, ttlMs, msgId)
     if (at < 0) {
       this.parts.giveBack(writer)
       throw this.tooLarge(size)
@@ -242,8 +253,15 @@ export class Outlet {
     })
   }
 
-  private place(writer: BundleWriter, kind: Kind, size: number, corr: number, ttlMs: number): number {
-    return writer.begin(kind, size, undefined, corr < 0 ? undefined : corr, ttlMs < 0 ? undefined : ttlMs)
+  private place(
+    writer: BundleWriter,
+    kind: Kind,
+    size: number,
+    corr: number,
+    ttlMs: number,
+    msgId: Uint8Array | undefined,
+  ): number {
+    return writer.begin(kind, size, msgId, corr < 0 ? undefined : corr, ttlMs < 0 ? undefined : ttlMs)
   }
 
   private appended(bundle: Bundle): void {
@@ -301,32 +319,63 @@ export class Outlet {
       const flow = this.flow!
       if (waiters && now - bundle.openedAt > staleDeadlineMs) rewriteDeadlines(bundle)
       const frame: SealedFrame = flow.seal(Kind.bundle, 0, writer.take(), 0, this.incarnation)
-      const flags = bundle.wantAccepted ? FrameFlag.wantAccepted : 0
-      writeHeader(frame.header, 0, FrameType.send, flags, this.number, frame.bytes)
-      this.windowBytes -= frame.bytes + 12
-      this.windowFrames--
-      if (waiters) {
-        for (const waiter of waiters) {
-          if (waiter.settled) continue
-          this.awaiting.add(waiter)
-          waiter.sealed(flow, frame.counter)
-        }
-      }
-      this.parts.write(frame.header, frame.ciphertext, frame.tag)
+      if (waiters) this.await(waiters, flow, frame, now)
+      this.emit(frame, bundle.wantAccepted ? FrameFlag.wantAccepted : 0)
     }
     writer.reset()
     this.parts.giveBack(writer)
+  }
+
+  private await(waiters: readonly Waiter[], flow: SealingFlow, frame: SealedFrame, now: number): void {
+    const kept = waiters.some((waiter) => waiter.resends && !waiter.settled)
+      ? new Unacked(frame, now, this.parts.chance)
+      : undefined
+    if (kept) {
+      this.unacked.add(kept)
+      this.unackedBytes += frame.bytes
+    }
+    for (const waiter of waiters) {
+      if (waiter.settled) continue
+      this.awaiting.add(waiter)
+      waiter.sealed(flow, frame.counter, kept)
+    }
+  }
+
+  /** All who waited for this frame are settled. */
+  forget(kept: Unacked): void {
+    if (!this.unacked.delete(kept)) return
+    this.unackedBytes -= kept.frame.bytes
+    this.parts.roomy(this)
+  }
+
+  /** Sends again what is due. @returns whether anything is still kept */
+  resend(now: number): boolean {
+    for (const kept of this.unacked) {
+      if (!this.ready) break
+      if (!kept.isDue(now)) continue
+      kept.sent(now)
+      this.emit(kept.frame, 0)
+    }
+    return this.unacked.size > 0
+  }
+
+  /** The way to the target is open again: what is kept need not wait for its turn. */
+  hurry(now: number): void {
+    for (const kept of this.unacked) kept.hurry(now)
+  }
+
+  private emit(frame: SealedFrame, flags: number): void {
+    writeHeader(frame.header, 0, FrameType.send, flags, this.number, frame.bytes)
+    this.windowBytes -= frame.bytes + headerBytes
+    this.windowFrames--
+    this.parts.write(frame.header, frame.ciphertext, frame.tag)
   }
 
   /** A frame of its own, outside all bundles: what is said to a node that may not share our key. */
   sealAlone(kind: Kind, plaintext: Uint8Array): void {
     if (!this.ready) return
     if (!this.flow || this.flow.expired(this.parts.clock())) this.renewFlow()
-    const frame = this.flow!.seal(kind, 0, plaintext, 0, this.incarnation)
-    writeHeader(frame.header, 0, FrameType.send, 0, this.number, frame.bytes)
-    this.windowBytes -= frame.bytes + 12
-    this.windowFrames--
-    this.parts.write(frame.header, frame.ciphertext, frame.tag)
+    this.emit(this.flow!.seal(kind, 0, plaintext, 0, this.incarnation), 0)
   }
 
   /** The receiver is another process now: its counters begin anew. */

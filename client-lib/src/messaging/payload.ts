@@ -17,6 +17,8 @@ export const Encoding = { none: 0, bytes: 1, text: 2, json: 3, custom: 4 } as co
 export const metaFlag = 0x80
 /** The sender of a broadcast wants to know that the handler has run, and not what it answered. */
 export const ackOnlyFlag = 0x40
+/** Of an acked message: answer when it was opened. Of a call: keep the answer, the question may come again. */
+export const earlyOrKeptFlag = 0x20
 export const encodingMask = 0x0f
 
 export const ReplyStatus = {

@@ -1,0 +1,54 @@
+import { SealwayError } from '@sealway/protocol'
+import { Broadcast } from './broadcast.js'
+
+/** How many answers are enough: a number, more than half of the members, or all of them. */
+export type Need = number | 'majority' | 'all'
+
+/** @throws SealwayError `INVALID_ARGUMENT` */
+export function checkNeed(need: unknown): Need {
+  if (need === 'majority' || need === 'all') return need
+  if (typeof need === 'number' && Number.isInteger(need) && need > 0) return need
+  throw new SealwayError('INVALID_ARGUMENT', {
+    message: `need must be a whole number above 0, 'majority' or 'all', not ${String(need)}`,
+    outcome: 'not-delivered',
+    hop: 'client',
+  })
+}
+
+/** A broadcast that ends as soon as enough members have answered, or enough cannot be had any more. */
+export class Gather extends Broadcast {
+  need: Need = 'all'
+  /** Tells those who have not answered that nobody waits any more. */
+  onEnough: () => void = () => {}
+
+  private get needed(): number {
+    const members = this.targets?.length ?? 0
+    if (this.need === 'all') return members
+    return this.need === 'majority' ? Math.floor(members / 2) + 1 : this.need
+  }
+
+  protected override onGiveUp(error: SealwayError): void {
+    if (error.code === 'TIMEOUT' && this.targets) this.tooFew(`the deadline passed`)
+    else this.fail(error)
+  }
+
+  protected override concludeIfComplete(): void {
+    const { targets, needed } = this
+    if (!targets) return
+    if (this.ok.length >= needed && targets.length > 0) {
+      const stragglers = this.heard.size < targets.length
+      this.conclude()
+      if (stragglers) this.onEnough()
+    } else if (targets.length - this.failed.length < needed || targets.length === 0) {
+      this.tooFew(`${targets.length} were reached, ${this.failed.length} of them failed`)
+      this.onEnough()
+    }
+  }
+
+  private tooFew(why: string): void {
+    const message = `${this.what}: ${this.ok.length} answers of ${this.needed} needed: ${why}`
+    const { targets = [], ok, failed, replies, heard } = this
+    const missing = targets.filter((name) => !heard.has(name))
+    this.fail(this.error('NOT_ENOUGH', message, 'unknown', { data: { ok, failed, missing, replies } }))
+  }
+}

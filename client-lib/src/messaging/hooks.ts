@@ -1,0 +1,137 @@
+import type { SealwayError } from '@sealway/protocol'
+import { type Command, type Context, type Delivery, ExpectedError } from './delivery.js'
+import type { NodeEvents } from './events.js'
+import { type Handler, isThenable } from './middleware.js'
+
+/** What became of one message. */
+export type Handled = { /** From the first `before` to the end, ms. */ readonly durationMs: number } & (
+  | { readonly type: 'answered'; readonly result: unknown }
+  /** The handler threw `ctx.fail(...)`. */
+  | { readonly type: 'failed'; readonly error: ExpectedError }
+  /** It threw anything else. */
+  | { readonly type: 'crashed'; readonly error: unknown }
+  /** No handler ran: there is none, or no room. */
+  | { readonly type: 'refused'; readonly error: SealwayError }
+)
+
+/** Runs before a handler and its middlewares; what it throws, or rejects with, is the answer. */
+export type BeforeHook = (command: Command, context: Context) => unknown
+
+/** Sees what became of a message, before the answer leaves. It changes nothing and nobody waits for it. */
+export type AfterHook = (command: Command, context: Context, handled: Handled) => unknown
+
+/** What a plugin may hang on a node, besides what `install` does. */
+export interface PluginHooks {
+  readonly name: string
+  /** Registered, at first and again after each reconnect. */
+  connect?(event: NodeEvents['connected']): void
+  disconnect?(event: NodeEvents['disconnected']): void
+  before?(command: Command, context: Context): unknown
+  after?(command: Command, context: Context, handled: Handled): unknown
+  /** A handler crashed, or its answer could not be encoded. */
+  error?(event: NodeEvents['handlerError']): void
+}
+
+interface Hook<Run> {
+  /** undefined: every action. */
+  readonly action: string | undefined
+  readonly run: Run
+}
+
+/** What runs before and after the handlers of a node, in the order in which it was added. */
+export class Hooks {
+  private readonly befores: Hook<BeforeHook>[] = []
+  private readonly afters: Hook<AfterHook>[] = []
+
+  constructor(
+    private readonly monotonic: () => number,
+    /** An `after` threw: that is reported, and changes nothing. */
+    private readonly onError: (error: unknown, command: Command, context: Context) => void,
+    /** There is a first hook, or none any more. */
+    private readonly onChange: () => void,
+  ) {}
+
+  get none(): boolean {
+    return this.befores.length === 0 && this.afters.length === 0
+  }
+
+  /** @returns a function that takes it off again */
+  before(action: string | undefined, run: BeforeHook): () => void {
+    return this.add(this.befores, { action, run })
+  }
+
+  after(action: string | undefined, run: AfterHook): () => void {
+    return this.add(this.afters, { action, run })
+  }
+
+  private add<Run>(hooks: Hook<Run>[], hook: Hook<Run>): () => void {
+    hooks.push(hook)
+    this.onChange()
+    return () => {
+      const at = hooks.indexOf(hook)
+      if (at < 0) return
+      hooks.splice(at, 1)
+      this.onChange()
+    }
+  }
+
+  /** The handler with all hooks around it. */
+  around(inner: Handler): Handler {
+    return (command, context) => {
+      const startedAt = this.monotonic()
+      const crashed = (error: unknown): never => {
+        this.ended(command, context, startedAt, error instanceof ExpectedError ? { type: 'failed', error } : { type: 'crashed', error })
+        throw error
+      }
+      const answered = (result: unknown): unknown => {
+        this.ended(command, context, startedAt, { type: 'answered', result })
+        return result
+      }
+      let result: unknown
+      try {
+        const ready = this.runBefores(command, context)
+        result = ready ? ready.then(() => inner(command, context)) : inner(command, context)
+        if (isThenable(result)) return Promise.resolve(result).then(answered, crashed)
+      } catch (error) {
+        return crashed(error)
+      }
+      return answered(result)
+    }
+  }
+
+  /** No handler ran. */
+  refused(delivery: Delivery, error: SealwayError): void {
+    this.runAfters(delivery, delivery, { type: 'refused', error, durationMs: 0 })
+  }
+
+  private runBefores(command: Command, context: Context): Promise<void> | undefined {
+    const hooks = this.befores.filter(({ action }) => action === undefined || action === command.action)
+    for (let i = 0; i < hooks.length; i++) {
+      const result = hooks[i]!.run(command, context)
+      if (!isThenable(result)) continue
+      return (async () => {
+        await result
+        for (const { run } of hooks.slice(i + 1)) await run(command, context)
+      })()
+    }
+    return undefined
+  }
+
+  private ended(command: Command, context: Context, startedAt: number, handled: WithoutDuration<Handled>): void {
+    if (this.afters.length > 0) this.runAfters(command, context, { ...handled, durationMs: this.monotonic() - startedAt })
+  }
+
+  private runAfters(command: Command, context: Context, handled: Handled): void {
+    for (const { action, run } of [...this.afters]) {
+      if (action !== undefined && action !== command.action) continue
+      try {
+        const result = run(command, context, handled)
+        if (isThenable(result)) Promise.resolve(result).catch((error: unknown) => this.onError(error, command, context))
+      } catch (error) {
+        this.onError(error, command, context)
+      }
+    }
+  }
+}
+
+type WithoutDuration<T> = T extends { readonly durationMs: number } ? Omit<T, 'durationMs'> : never

@@ -1,0 +1,236 @@
+import { readU32, SealwayError } from '@sealway/protocol'
+import { readU64 } from '../../crypto/u64.js'
+import type { Timers } from '../../session/timers.js'
+import type { Outlet, Waiter } from '../outlet.js'
+import type { BodyWriter, Codec } from '../payload.js'
+import type { Inflow } from './inbound.js'
+import type { Lanes } from './lanes.js'
+import { Outbound } from './outbound.js'
+import {
+  acceptorFlag,
+  dataHeadBytes,
+  decodeReset,
+  endRecord,
+  Op,
+  type Reset,
+  resetRecord,
+  stopRecord,
+  streamLost,
+  u32Record,
+} from './wire.js'
+import { writeU64 } from '../../crypto/u64.js'
+
+/** What all streams of a node share. */
+export interface StreamParts {
+  readonly lanes: Lanes
+  readonly timers: Timers
+  readonly codec: Codec | undefined
+  readonly body: BodyWriter
+  /** What is sealed for a node with the keys of a scope. */
+  outletOf(name: string, scope: string): Outlet
+  /** The other end broke the rules. */
+  misbehaved(from: string): void
+  /** The stream is over and needs no place any more. */
+  over(stream: Stream): void
+}
+
+/** No honest end grants so much, bytes. */
+const maxGrantBytes = 2 ** 31
+
+/** One end of a stream: what arrives on it, what leaves by it, and how it ends. */
+export class Stream {
+  readonly outbound: Outbound
+  readonly inflow: Inflow
+  /** Name of the other end, where it is known. */
+  peer: string | undefined
+  over = false
+  /** The other end wants no more of what is sent here, but goes on itself. */
+  onStop: (() => void) | undefined
+  /** It broke, on whichever side. */
+  onFail: ((error: SealwayError) => void) | undefined
+  /** The other end has finished. Without it, an end there ends nothing but that direction. */
+  onEnd: (() => void) | undefined
+  private outlet: Outlet | undefined
+  private readonly flag: number
+  private heardAt = 0
+  private idleTimer: unknown
+
+  /**
+   * @param what for errors, as `stream export to any:orders`
+   * @param inflow makes what takes in the other direction
+   */
+  constructor(
+    private readonly parts: StreamParts,
+    readonly number: number,
+    readonly opener: boolean,
+    readonly scope: string,
+    readonly what: string,
+    inflow: (stream: Stream) => Inflow,
+  ) {
+    this.flag = opener ? 0 : acceptorFlag
+    this.inflow = inflow(this)
+    this.outbound = new Outbound({
+      body: parts.body,
+      hasRoom: () => parts.lanes.hasRoom(this.outlet!),
+      awaitRoom: () => parts.lanes.wait(this.outlet!, this.outbound),
+      data: (offset, encoding, bytes) => this.sendData(offset, encoding, bytes),
+      end: (length) => this.say(endRecord(length)),
+    })
+  }
+
+  /** From now on it is known who the other end is. */
+  join(peer: string): void {
+    this.peer = peer
+    this.outlet = this.parts.outletOf(peer, this.scope)
+  }
+
+  // ---- to the other end
+
+  accept(): void {
+    this.say(u32Record(Op.accept, this.opener ? 0 : this.inflow.begin()))
+  }
+
+  grant(bytes: number): void {
+    if (!this.over) this.say(u32Record(Op.credit, bytes))
+  }
+
+  stop(): void {
+    if (!this.over) this.say(stopRecord())
+  }
+
+  /** Control records are small and few; they go out even where messages wait for room. */
+  private say(record: Uint8Array): void {
+    record[0]! |= this.flag
+    const fill = (buffer: Buffer, at: number): number => {
+      buffer.set(record, at)
+      return at + record.length
+    }
+    if (this.outlet?.stream(this.number, record.length, fill, { urgent: true })) return
+    this.fail(this.lost('the queue to it is full'), false)
+  }
+
+  private sendData(offset: number, encoding: number, bytes: Uint8Array | undefined): boolean {
+    const { body } = this.parts
+    const size = dataHeadBytes + (bytes ? bytes.length : body.size)
+    return this.outlet!.stream(
+      this.number,
+      size,
+      (buffer, at) => {
+        buffer[at] = Op.data | this.flag
+        writeU64(buffer, at + 1, offset)
+        buffer[at + 9] = encoding
+        if (!bytes) return body.write(buffer, at + dataHeadBytes)
+        buffer.set(bytes, at + dataHeadBytes)
+        return at + size
+      },
+      { data: true },
+    )
+  }
+
+  // ---- from the other end
+
+  /** A record of the other end but open, accept and carry. */
+  arrived(op: number, bytes: Buffer, at: number, end: number): void {
+    this.heardAt = this.parts.timers.monotonic()
+    const wrong = this.take(op, bytes, at, end)
+    if (wrong === undefined || this.over) return
+    this.parts.misbehaved(this.peer!)
+    const message = `${this.what}: ${this.peer} broke the rules of streams: ${wrong}`
+    this.fail(new SealwayError('MALFORMED', { message, hop: 'receiver', target: this.peer! }), true)
+  }
+
+  private take(op: number, bytes: Buffer, at: number, end: number): string | undefined {
+    const size = end - at
+    switch (op) {
+      case Op.data: {
+        const offset = size < 9 ? undefined : readU64(bytes, at)
+        if (offset === undefined) return 'data without an offset'
+        return this.inflow.push(offset, bytes[at + 8]!, bytes, at + 9, end)
+      }
+      case Op.end: {
+        const length = size === 8 ? readU64(bytes, at) : undefined
+        if (length === undefined) return 'an end without a length'
+        const wrong = this.inflow.end(length)
+        if (wrong === undefined) this.onEnd?.()
+        return wrong
+      }
+      case Op.credit: {
+        const granted = size === 4 ? readU32(bytes, at) : 0
+        if (granted === 0 || granted > maxGrantBytes) return 'credit of no use'
+        this.outbound.grant(granted)
+        return undefined
+      }
+      case Op.stop:
+        this.outbound.fail(this.lost('the other end takes no more'))
+        this.onStop?.()
+        return undefined
+      case Op.reset:
+        this.fail(this.resetError(decodeReset(bytes.subarray(at, end))), false)
+        return undefined
+      default:
+        return `op ${op}`
+    }
+  }
+
+  private resetError({ code, message, data }: Reset): SealwayError {
+    const error = { message: `${this.what}: ${this.peer}: ${message}`, hop: 'receiver', target: this.peer! } as const
+    if (code === 'STREAM_LOST') return streamLost(error.message, this.inflow.offset, this.peer)
+    return new SealwayError(code, { ...error, ...(data === undefined ? {} : { data }) })
+  }
+
+  // ---- its end
+
+  /** What a break is to whoever reads here: with how far it came. */
+  lost(why: string, cause?: unknown): SealwayError {
+    return streamLost(`${this.what} broke: ${why}`, this.inflow.offset, this.peer, cause)
+  }
+
+  /** Everything was said that there was to say. */
+  finish(): void {
+    this.close(this.lost('it is over'))
+  }
+
+  /** @param tell the other end does not know yet */
+  fail(error: SealwayError, tell: boolean): void {
+    if (this.over) return
+    if (tell && this.outlet) this.say(resetRecord(error))
+    if (this.over) return
+    this.inflow.fail(error)
+    this.close(error)
+    this.onFail?.(error)
+  }
+
+  private close(error: SealwayError): void {
+    this.over = true
+    this.parts.timers.clear(this.idleTimer)
+    if (this.outlet) this.parts.lanes.leave(this.outlet, this.outbound)
+    this.outbound.fail(error)
+    this.parts.over(this)
+  }
+
+  // ---- silence
+
+  /** Breaks it when this end waits and hears nothing for so long. */
+  watchSilence(idleMs: number): void {
+    if (!Number.isFinite(idleMs)) return
+    const { timers } = this.parts
+    this.heardAt = timers.monotonic()
+    let waited = false
+    const look = (): void => {
+      const waits = this.inflow.starving || this.outbound.starving
+      // It may only just have begun to wait.
+      if (!waits || !waited) this.heardAt = Math.max(this.heardAt, waits ? this.heardAt : timers.monotonic())
+      waited = waits
+      const leftMs = this.heardAt + idleMs - timers.monotonic()
+      if (leftMs > 0) {
+        this.idleTimer = timers.set(look, leftMs)
+        return
+      }
+      const message = `${this.what}: ${this.peer} was silent for ${idleMs} ms`
+      this.fail(new SealwayError('TIMEOUT', { message, outcome: 'unknown', hop: 'client', target: this.peer! }), true)
+    }
+    this.idleTimer = timers.set(look, idleMs)
+  }
+}
+
+export type { Waiter }
