@@ -12,6 +12,7 @@ FROM sources AS server-build
 RUN npm ci --workspace server --include-workspace-root --loglevel=error
 COPY protocol protocol
 COPY migrations migrations
+COPY fixtures fixtures
 COPY server server
 RUN npx tsc -b server
 

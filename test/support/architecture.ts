@@ -42,6 +42,7 @@ const ourPackages: { readonly [name: string]: string } = {
   '@sealway/client': 'client-lib/src/index.ts',
   sealway: 'server/src/mediator.ts',
   '#migrations': 'migrations/index.ts',
+  '#fixtures': 'fixtures/development.ts',
 }
 
 /** The file of ours that an import means; undefined for a dependency or a computed import. */
