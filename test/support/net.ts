@@ -15,6 +15,7 @@ import { createSharedAuthenticator } from '../../server/src/auth/shared.js'
 import { mintToken } from '../../server/src/auth/token.js'
 import { silentLog } from '../../server/src/observe/log.js'
 import { Relay } from '../../server/src/routing/relay.js'
+import type { VirtualTime } from './clock.js'
 import { tinyRegistry } from './tiny-registry.js'
 
 /** `up`: from the node to the mediator. */
@@ -25,7 +26,8 @@ export type Tamper = (frame: Uint8Array, direction: Direction, node: string) => 
 
 export interface NetOptions {
   readonly limits?: Partial<Limits>
-  readonly clock?: () => number
+  /** Absent: real time. */
+  readonly time?: VirtualTime
 }
 
 /**
@@ -40,13 +42,15 @@ export class Net {
   /** Attempts to reach the mediator, also those that failed. */
   dialled = 0
   readonly clock: () => number
+  readonly time: VirtualTime | undefined
   private readonly limits: Limits
   private readonly registry = tinyRegistry()
   private readonly wires = new Map<string, Wire>()
   private readonly nodes = new Set<Node>()
 
   constructor(options: NetOptions = {}) {
-    this.clock = options.clock ?? Date.now
+    this.time = options.time
+    this.clock = options.time?.read ?? Date.now
     this.limits = { ...defaultLimits, ...options.limits }
     this.start()
   }
@@ -122,6 +126,7 @@ export class Net {
         random: () => 0,
         afterBurst: process.nextTick,
         nextTurn: setImmediate,
+        ...(this.time ? { timers: this.time } : {}),
       },
     )
     this.nodes.add(node)
