@@ -13,7 +13,7 @@ import type { Receipt } from './messaging/acked.js'
 import type { BroadcastReport } from './messaging/broadcast.js'
 import { aborted, type WaitOptions } from './messaging/deadline.js'
 import { Emitter, type NodeEvents } from './messaging/events.js'
-import type { Handler } from './messaging/handlers.js'
+import type { AfterHook, BeforeHook, PluginHooks } from './messaging/hooks.js'
 import {
   type AckedOptions,
   type BroadcastOptions,
@@ -22,6 +22,7 @@ import {
   Messenger,
   type SendOptions,
 } from './messaging/messenger.js'
+import type { Handler, HandlerOptions, HandlerSteps, Middleware } from './messaging/middleware.js'
 import {
   type ConnectOptions,
   type ResolvedOptions,
@@ -65,6 +66,12 @@ export async function connectWith(options: ConnectOptions, surroundings: Surroun
   return node
 }
 
+/** Adds something to a node: `node.use(plugin)`. */
+export interface Plugin extends PluginHooks {
+  /** Once, when it is taken into use: adds handlers, keeps the node. */
+  install?(node: Node): void
+}
+
 /** A registered node: what it sends, what it does with what arrives, and when it leaves. */
 export class Node {
   readonly name: string
@@ -77,6 +84,7 @@ export class Node {
   private readonly messenger: Messenger
   private readonly dialer: Dialer
   private readonly watches = new PeerWatches()
+  private readonly plugins = new Set<string>()
   private readonly keyring: Keyring
   private readonly timers: Timers
   private readonly keysFile: { reload(): void; close(): void } | undefined
@@ -84,6 +92,7 @@ export class Node {
   private onClosed!: (error: SealwayError | undefined) => void
   private lastDown: SealwayError | undefined
   private welcome: Welcome | undefined
+  private connection: NodeEvents['connected'] | undefined
   private state: 'open' | 'draining' | 'closed' = 'open'
   /** The mediator asked to leave: new work waits for the next link. */
   private away: Promise<void> | undefined
@@ -206,7 +215,8 @@ export class Node {
     this.onBack?.()
     this.onReady?.()
     this.options.logger.info({ node: this.name, epoch: welcome.epoch }, 'registered')
-    this.events.emit('connected', { mediator: welcome.mediator, epoch: welcome.epoch, transport: link.transport })
+    this.connection = { mediator: welcome.mediator, epoch: welcome.epoch, transport: link.transport }
+    this.events.emit('connected', this.connection)
   }
 
   private down(error: SealwayError, retryInMs: number): void {
@@ -231,18 +241,92 @@ export class Node {
   // ---- handlers
 
   /**
-   * Sets what happens when `action` arrives; `*` takes what has no handler of its own.
-   * The returned value, or what the returned promise gives, is the answer to a call.
-   * @throws SealwayError `INVALID_ARGUMENT`
+   * Sets what happens when `action` arrives; `*` takes what has no handler of its own. The returned value, or what the
+   * returned promise gives, is the answer to a call. Middlewares run in front, the first one outermost.
+   * @throws SealwayError `INVALID_ARGUMENT`, also where the action has a handler already
    */
-  on<Body = unknown>(action: string, handler: Handler<Body>): this {
-    this.messenger.handlers.set(action, handler as Handler)
+  on<Body = unknown>(action: string, handler: Handler<Body>): this
+  on<Body = unknown>(action: string, first: Middleware<Body> | HandlerOptions, handler: Handler<Body>): this
+  on<Body = unknown>(
+    action: string,
+    first: Middleware<Body> | HandlerOptions,
+    second: Middleware<Body>,
+    handler: Handler<Body>,
+  ): this
+  on(action: string, ...steps: HandlerSteps): this
+  on(action: string, ...steps: HandlerSteps): this {
+    this.messenger.handlers.table.set(action, steps)
     return this
   }
 
-  /** @returns whether there was a handler */
-  off(action: string): boolean {
-    return this.messenger.handlers.delete(action)
+  /** As `on`, for one message: then the handler is off again. */
+  once<Body = unknown>(action: string, handler: Handler<Body>): this
+  once<Body = unknown>(action: string, first: Middleware<Body> | HandlerOptions, handler: Handler<Body>): this
+  once(action: string, ...steps: HandlerSteps): this
+  once(action: string, ...steps: HandlerSteps): this {
+    this.messenger.handlers.table.set(action, steps, { once: true })
+    return this
+  }
+
+  /** As `on`, in place of the handler that is there, if any. What runs goes on; what waits gets the new one. */
+  replace<Body = unknown>(action: string, handler: Handler<Body>): this
+  replace<Body = unknown>(action: string, first: Middleware<Body> | HandlerOptions, handler: Handler<Body>): this
+  replace(action: string, ...steps: HandlerSteps): this
+  replace(action: string, ...steps: HandlerSteps): this {
+    this.messenger.handlers.table.set(action, steps, { replace: true })
+    return this
+  }
+
+  /** @param handler only if it is this one. @returns whether it was there */
+  off(action: string, handler?: Handler<never>): boolean {
+    return this.messenger.handlers.table.delete(action, handler as Handler | undefined)
+  }
+
+  /** What has a handler here. */
+  get actions(): string[] {
+    return this.messenger.handlers.table.actions
+  }
+
+  /**
+   * Runs before the handler of an action, or of every action; what it throws is the answer.
+   * @returns a function that takes it off again
+   */
+  before(hook: BeforeHook): () => void
+  before(action: string, hook: BeforeHook): () => void
+  before(first: string | BeforeHook, second?: BeforeHook): () => void {
+    const { handlers } = this.messenger
+    return typeof first === 'string' ? handlers.before(first, second!) : handlers.before(undefined, first)
+  }
+
+  /**
+   * Sees what became of each message of an action, or of every action, before the answer leaves.
+   * @returns a function that takes it off again
+   */
+  after(hook: AfterHook): () => void
+  after(action: string, hook: AfterHook): () => void
+  after(first: string | AfterHook, second?: AfterHook): () => void {
+    const { handlers } = this.messenger
+    return typeof first === 'string' ? handlers.after(first, second!) : handlers.after(undefined, first)
+  }
+
+  /** @throws SealwayError `INVALID_ARGUMENT` where a plugin of this name is in use already; whatever `install` throws */
+  use(plugin: Plugin): this {
+    const { name } = plugin
+    if (typeof name !== 'string' || name === '' || this.plugins.has(name)) {
+      const message = `a plugin needs a name, and each is used once: ${JSON.stringify(name)}`
+      throw new SealwayError('INVALID_ARGUMENT', { message, outcome: 'not-delivered', hop: 'client' })
+    }
+    plugin.install?.(this)
+    this.plugins.add(name)
+    if (plugin.before) this.before((command, context) => plugin.before!(command, context))
+    if (plugin.after) this.after((command, context, handled) => plugin.after!(command, context, handled))
+    if (plugin.connect) {
+      this.events.on('connected', (event) => plugin.connect!(event))
+      if (this.connected && this.connection) plugin.connect(this.connection)
+    }
+    if (plugin.disconnect) this.events.on('disconnected', (event) => plugin.disconnect!(event))
+    if (plugin.error) this.events.on('handlerError', (event) => plugin.error!(event))
+    return this
   }
 
   // ---- verbs

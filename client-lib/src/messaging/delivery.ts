@@ -100,6 +100,11 @@ export class Delivery implements Command, Context {
     return this.controller.signal
   }
 
+  /** Why nobody waits for it any more. */
+  get aborted(): SealwayError | undefined {
+    return this.abortReason
+  }
+
   abort(reason: SealwayError): void {
     this.abortReason ??= reason
     this.controller?.abort(this.abortReason)

@@ -2,14 +2,14 @@ import { quote, SealwayError } from '@sealway/protocol'
 import type { Command, Context, Delivery } from './delivery.js'
 import { checkAction, type Entry, HandlerTable } from './handler-table.js'
 import { type AfterHook, type BeforeHook, Hooks } from './hooks.js'
-import { Fifo, type Lane, Lanes } from './lanes.js'
+import { Fifo, type Line, Lines } from './lines.js'
 import { isThenable } from './middleware.js'
 
 /** What waits in one node for its turn, over all senders; beyond this messages are refused. */
 const maxWaiting = 65_536
 const maxWaitingBytes = 64 * 1024 * 1024
 /** What one sender may have waiting of it: a quarter, as everywhere (SEMANTICS.md, "Limits"). More than a bundle holds. */
-const maxWaitingInLane = maxWaiting / 4
+const maxWaitingInLine = maxWaiting / 4
 
 export interface HandlersParts {
   readonly maxRunning: number
@@ -31,9 +31,9 @@ export class Handlers {
   readonly table: HandlerTable
   private readonly hooks: Hooks
   private readonly parts: HandlersParts
-  private readonly lanes = new Lanes()
+  private readonly lines = new Lines()
   /** Their turn has come, but too many handlers run. */
-  private readonly ready = new Fifo<{ readonly delivery: Delivery; readonly lane: Lane | undefined }>()
+  private readonly ready = new Fifo<{ readonly delivery: Delivery; readonly line: Line | undefined }>()
   private runningCount = 0
   private waitingCount = 0
   private waitingBytes = 0
@@ -73,44 +73,44 @@ export class Handlers {
       this.refuse(delivery, 'NO_HANDLER', message)
       return
     }
-    const lane = this.laneInTheWay(entry, delivery)
-    if (lane) this.wait(delivery, lane)
+    const line = this.lineInTheWay(entry, delivery)
+    if (line) this.wait(delivery, line)
     else if (this.runningCount < this.parts.maxRunning) this.run(delivery, entry, undefined)
     else this.waitReady(delivery, this.claim(entry, delivery))
   }
 
-  /** By default what nobody waits for goes in the order of its sender; synchronous handlers never make a lane. */
-  private laneInTheWay(entry: Entry, delivery: Delivery): Lane | undefined {
-    if (this.lanes.none) return undefined
-    if (entry.concurrency !== 0) return this.lanes.full(ownLane(entry, delivery), entry.concurrency)
-    return delivery.corr < 0 ? this.lanes.full(delivery.from, 1) : undefined
+  /** By default what nobody waits for goes in the order of its sender; synchronous handlers never make a line. */
+  private lineInTheWay(entry: Entry, delivery: Delivery): Line | undefined {
+    if (this.lines.none) return undefined
+    if (entry.concurrency !== 0) return this.lines.full(ownLine(entry, delivery), entry.concurrency)
+    return delivery.corr < 0 ? this.lines.full(delivery.from, 1) : undefined
   }
 
   /** It runs, or is about to: those behind it wait. */
-  private claim(entry: Entry, delivery: Delivery): Lane | undefined {
+  private claim(entry: Entry, delivery: Delivery): Line | undefined {
     if (entry.concurrency === Number.POSITIVE_INFINITY) return undefined
-    if (entry.concurrency !== 0) return this.lanes.begin(ownLane(entry, delivery), entry.concurrency)
-    return delivery.corr < 0 ? this.lanes.begin(delivery.from, 1) : undefined
+    if (entry.concurrency !== 0) return this.lines.begin(ownLine(entry, delivery), entry.concurrency)
+    return delivery.corr < 0 ? this.lines.begin(delivery.from, 1) : undefined
   }
 
-  private wait(delivery: Delivery, lane: Lane): void {
-    if (lane.waiting.size >= maxWaitingInLane || !this.hasRoom(delivery)) {
-      this.refuse(delivery, 'BUSY', `${lane.waiting.size} messages of ${delivery.from} wait for their turn`)
+  private wait(delivery: Delivery, line: Line): void {
+    if (line.waiting.size >= maxWaitingInLine || !this.hasRoom(delivery)) {
+      this.refuse(delivery, 'BUSY', `${line.waiting.size} messages of ${delivery.from} wait for their turn`)
       return
     }
-    lane.waiting.push(delivery)
+    line.waiting.push(delivery)
     this.beginWait(delivery)
   }
 
-  private waitReady(delivery: Delivery, lane: Lane | undefined): void {
+  private waitReady(delivery: Delivery, line: Line | undefined): void {
     if (this.hasRoom(delivery)) {
-      this.ready.push({ delivery, lane })
+      this.ready.push({ delivery, line })
       this.beginWait(delivery)
       return
     }
     const { maxRunning } = this.parts
     this.refuse(delivery, 'BUSY', `${maxRunning} handlers are running and ${this.waitingCount} messages wait for one`)
-    if (lane) this.leave(lane)
+    if (line) this.leave(line)
   }
 
   private hasRoom(delivery: Delivery): boolean {
@@ -138,8 +138,8 @@ export class Handlers {
     this.parts.refused(delivery, error)
   }
 
-  /** @param claimed its lane, if it already has a place in one */
-  private run(delivery: Delivery, entry: Entry, claimed: Lane | undefined): void {
+  /** @param claimed its line, if it already has a place in one */
+  private run(delivery: Delivery, entry: Entry, claimed: Line | undefined): void {
     let result: unknown
     let pending: Promise<unknown> | undefined
     try {
@@ -157,57 +157,57 @@ export class Handlers {
       this.parts.answer(delivery, result)
       return
     }
-    const lane = claimed ?? this.claim(entry, delivery)
+    const line = claimed ?? this.claim(entry, delivery)
     this.runningCount++
     this.parts.running(delivery, true)
     pending.then(
-      (value) => this.done(delivery, lane, () => this.parts.answer(delivery, value)),
-      (error: unknown) => this.done(delivery, lane, () => this.parts.failed(delivery, error)),
+      (value) => this.done(delivery, line, () => this.parts.answer(delivery, value)),
+      (error: unknown) => this.done(delivery, line, () => this.parts.failed(delivery, error)),
     )
   }
 
-  private done(delivery: Delivery, lane: Lane | undefined, report: () => void): void {
+  private done(delivery: Delivery, line: Line | undefined, report: () => void): void {
     this.runningCount--
     this.parts.running(delivery, false)
     report()
     while (this.ready.size > 0 && this.runningCount < this.parts.maxRunning) {
       const next = this.ready.shift()!
-      this.runWaited(next.delivery, next.lane)
-      if (next.lane) this.drain(next.lane)
+      this.runWaited(next.delivery, next.line)
+      if (next.line) this.drain(next.line)
     }
-    if (lane) this.leave(lane)
+    if (line) this.leave(line)
   }
 
-  private leave(lane: Lane): void {
-    lane.running--
-    this.drain(lane)
+  private leave(line: Line): void {
+    line.running--
+    this.drain(line)
   }
 
-  /** Starts what may start, in order. A loop, not a recursion: synchronous handlers can drain a long lane at once. */
-  private drain(lane: Lane): void {
-    while (lane.running < lane.limit && lane.waiting.size > 0) {
-      const delivery = lane.waiting.shift()!
-      lane.running++
-      if (this.runningCount < this.parts.maxRunning) this.runWaited(delivery, lane)
-      else this.ready.push({ delivery, lane })
+  /** Starts what may start, in order. A loop, not a recursion: synchronous handlers can drain a long line at once. */
+  private drain(line: Line): void {
+    while (line.running < line.limit && line.waiting.size > 0) {
+      const delivery = line.waiting.shift()!
+      line.running++
+      if (this.runningCount < this.parts.maxRunning) this.runWaited(delivery, line)
+      else this.ready.push({ delivery, line })
     }
-    this.lanes.tidy(lane)
+    this.lines.tidy(line)
   }
 
-  private runWaited(delivery: Delivery, lane: Lane | undefined): void {
+  private runWaited(delivery: Delivery, line: Line | undefined): void {
     this.endWait(delivery)
     // The handler may have been replaced or taken off meanwhile.
     const entry = this.table.find(delivery.action)
     const { aborted } = delivery
-    if (entry && !aborted) return this.run(delivery, entry, lane)
-    if (lane) lane.running--
+    if (entry && !aborted) return this.run(delivery, entry, line)
+    if (line) line.running--
     if (aborted) this.refused(delivery, aborted)
     else this.refuse(delivery, 'NO_HANDLER', `the handler for ${quote(delivery.action)} was taken off`)
   }
 }
 
 /** A name has no space, so this is never a sender's. */
-const ownLane = (entry: Entry, delivery: Delivery): string => `${delivery.from} ${entry.name}`
+const ownLine = (entry: Entry, delivery: Delivery): string => `${delivery.from} ${entry.name}`
 
 /** @returns undefined for every action. @throws SealwayError `INVALID_ARGUMENT` */
 function hookedAction(action: string | undefined, hook: unknown): string | undefined {

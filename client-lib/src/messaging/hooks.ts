@@ -80,7 +80,12 @@ export class Hooks {
     return (command, context) => {
       const startedAt = this.monotonic()
       const crashed = (error: unknown): never => {
-        this.ended(command, context, startedAt, error instanceof ExpectedError ? { type: 'failed', error } : { type: 'crashed', error })
+        this.ended(
+          command,
+          context,
+          startedAt,
+          error instanceof ExpectedError ? { type: 'failed', error } : { type: 'crashed', error },
+        )
         throw error
       }
       const answered = (result: unknown): unknown => {
@@ -118,7 +123,8 @@ export class Hooks {
   }
 
   private ended(command: Command, context: Context, startedAt: number, handled: WithoutDuration<Handled>): void {
-    if (this.afters.length > 0) this.runAfters(command, context, { ...handled, durationMs: this.monotonic() - startedAt })
+    if (this.afters.length > 0)
+      this.runAfters(command, context, { ...handled, durationMs: this.monotonic() - startedAt })
   }
 
   private runAfters(command: Command, context: Context, handled: Handled): void {

@@ -140,6 +140,8 @@ export class Messenger {
     })
     this.handlers = new Handlers({
       maxRunning: limits.maxRunningHandlers,
+      monotonic: parts.timers.monotonic,
+      hookFailed: ({ action }, { from }, error) => this.crashed(action, from, error, 'a hook crashed'),
       answer: (delivery, result) => this.answer(delivery, result),
       failed: (delivery, error) => this.failed(delivery, error),
       refused: (delivery, error) => this.refuse(delivery, error),
@@ -408,11 +410,14 @@ export class Messenger {
       if (delivery.corr >= 0) this.reply(delivery, ReplyStatus.failed, { code: error.code, data: error.data })
       return
     }
-    const { action, from } = delivery
-    this.parts.logger.error({ err: error, action, from }, 'a handler crashed')
-    this.parts.events.emit('handlerError', { action, from, error })
+    this.crashed(delivery.action, delivery.from, error, 'a handler crashed')
     // The message goes back, the stack stays here.
     if (delivery.corr >= 0) this.reply(delivery, ReplyStatus.exception, { message: messageOf(error) })
+  }
+
+  private crashed(action: string, from: string, error: unknown, what: string): void {
+    this.parts.logger.error({ err: error, action, from }, what)
+    this.parts.events.emit('handlerError', { action, from, error })
   }
 
   private refuse(delivery: Delivery, error: SealwayError): void {

@@ -42,9 +42,15 @@ export function readSteps(action: string, steps: HandlerSteps) {
 /** 0 where nothing is said. */
 function readConcurrency(action: string, concurrency: unknown): number {
   if (concurrency === undefined) return 0
-  if (typeof concurrency === 'number' && concurrency >= 1 && (Number.isInteger(concurrency) || concurrency === Infinity))
+  if (
+    typeof concurrency === 'number' &&
+    concurrency >= 1 &&
+    (Number.isInteger(concurrency) || concurrency === Infinity)
+  )
     return concurrency
-  throw invalid(`concurrency of ${quote(action)} must be a whole number above 0, or Infinity, not ${String(concurrency)}`)
+  throw invalid(
+    `concurrency of ${quote(action)} must be a whole number above 0, or Infinity, not ${String(concurrency)}`,
+  )
 }
 
 /** One function of all steps: the first middleware is the outermost. */

@@ -28,7 +28,7 @@ export class Fifo<T> {
 const compactAt = 1_024
 
 /** Messages of one sender that wait for one another. */
-export class Lane {
+export class Line {
   /** Of them, how many have begun. */
   running = 0
   readonly waiting = new Fifo<Delivery>()
@@ -44,35 +44,35 @@ export class Lane {
   }
 }
 
-/** Lanes exist while something runs or waits in them. */
-export class Lanes {
-  private readonly byKey = new Map<string, Lane>()
+/** Lines exist while something runs or waits in them. */
+export class Lines {
+  private readonly byKey = new Map<string, Line>()
 
   get none(): boolean {
     return this.byKey.size === 0
   }
 
-  /** The lane where a message must wait now; undefined where it need not. */
-  full(key: string, limit: number): Lane | undefined {
-    const lane = this.byKey.get(key)
-    if (!lane) return undefined
-    lane.limit = limit
-    return lane.full ? lane : undefined
+  /** The line where a message must wait now; undefined where it need not. */
+  full(key: string, limit: number): Line | undefined {
+    const line = this.byKey.get(key)
+    if (!line) return undefined
+    line.limit = limit
+    return line.full ? line : undefined
   }
 
   /** One more message runs. */
-  begin(key: string, limit: number): Lane {
-    let lane = this.byKey.get(key)
-    if (!lane) {
-      lane = new Lane(key, limit)
-      this.byKey.set(key, lane)
+  begin(key: string, limit: number): Line {
+    let line = this.byKey.get(key)
+    if (!line) {
+      line = new Line(key, limit)
+      this.byKey.set(key, line)
     }
-    lane.running++
-    return lane
+    line.running++
+    return line
   }
 
-  /** Forgets a lane in which nothing is left. */
-  tidy(lane: Lane): void {
-    if (lane.running === 0 && lane.waiting.size === 0) this.byKey.delete(lane.key)
+  /** Forgets a line in which nothing is left. */
+  tidy(line: Line): void {
+    if (line.running === 0 && line.waiting.size === 0) this.byKey.delete(line.key)
   }
 }
