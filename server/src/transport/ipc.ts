@@ -1,4 +1,4 @@
-import { chmodSync, unlinkSync } from 'node:fs'
+import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
 import type { Server } from 'node:http'
 import { connect } from 'node:net'
 import { SealwayError } from '@sealway/protocol'
@@ -20,18 +20,32 @@ export async function listenOnPath(server: Server, path: string): Promise<void> 
     throw new SealwayError('PORT_IN_USE', { message: `another process listens on the socket ${path}` })
   }
   try {
-    unlinkSync(path)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-  }
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(path, () => {
-      server.removeListener('error', reject)
-      chmodSync(path, 0o600)
-      resolve()
+    removeStale(path)
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(path, () => {
+        server.removeListener('error', reject)
+        resolve()
+      })
     })
-  })
+    chmodSync(path, 0o600)
+  } catch (cause) {
+    if (cause instanceof SealwayError) throw cause
+    throw new SealwayError('CONFIG_INVALID', {
+      message: `cannot listen on ${path} (${(cause as NodeJS.ErrnoException).code}); check IPC_PATH`,
+      cause,
+    })
+  }
+}
+
+/** Only a socket is ever removed: a wrong IPC_PATH must not cost a file. */
+function removeStale(path: string): void {
+  const found = lstatSync(path, { throwIfNoEntry: false })
+  if (!found) return
+  if (!found.isSocket()) {
+    throw new SealwayError('CONFIG_INVALID', { message: `IPC_PATH ${path} is there already, and is not a socket` })
+  }
+  unlinkSync(path)
 }
 
 const answers = (path: string): Promise<boolean> =>

@@ -5,11 +5,14 @@ import { type Connection, linkPath, StreamConnection, upgradeProtocol } from '@s
 
 export interface UpgradeOptions {
   readonly transport: 'tcp' | 'ipc'
-  /** Paths whose upgrades belong to somebody else on the same server (socket.io). */
+  /** Folders whose upgrades belong to somebody else on the same server (socket.io). */
   readonly leaveAlone: readonly string[]
 }
 
 const switching = `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${upgradeProtocol}\r\n\r\n`
+
+/** How long whoever is refused may take to read why, ms. */
+const refusalMs = 1_000
 
 /** Turns `Upgrade: sealway/1` requests of an HTTP server into links: after the 101 the socket carries raw frames. */
 export function acceptUpgrades(
@@ -19,7 +22,7 @@ export function acceptUpgrades(
 ): void {
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     const path = (request.url ?? '').split('?', 1)[0]!
-    if (options.leaveAlone.some((prefix) => path.startsWith(prefix))) return
+    if (options.leaveAlone.some((folder) => path.startsWith(`${folder}/`))) return
     const socket = stream as Socket
     if (path !== linkPath || request.headers.upgrade?.toLowerCase() !== upgradeProtocol) {
       refuse(socket)
@@ -47,6 +50,9 @@ function refuse(socket: Socket): void {
     detail: `a link begins with GET ${linkPath} and Upgrade: ${upgradeProtocol}`,
   })
   socket.on('error', () => socket.destroy())
+  // The HTTP server has let go of this socket: nobody else reads it to its end, or ends it if its other side does not.
+  socket.resume()
+  setTimeout(() => socket.destroy(), refusalMs).unref()
   socket.end(
     `HTTP/1.1 426 Upgrade Required\r\nUpgrade: ${upgradeProtocol}\r\nConnection: close\r\n` +
       `Content-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,

@@ -9,6 +9,9 @@ const pipeEvent = 'link'
 /** Pieces this size bound what a stranger can make us buffer before the hello. */
 const maxMessageBytes = 64 * 1024
 
+/** How long the other side may take to read what was written, and to close, ms. */
+const goodbyeMs = 2_000
+
 /** socket.io as a plain pipe of binary frames, for browsers and for proxies that only pass WebSocket. */
 export function acceptWebSockets(server: HttpServer, onConnection: (connection: Connection) => void): SocketIoServer {
   const io = new SocketIoServer({
@@ -33,6 +36,12 @@ export function acceptWebSockets(server: HttpServer, onConnection: (connection: 
 interface EngineTransport {
   readonly writable: boolean
   on(event: 'ready', listener: () => void): unknown
+}
+
+interface RawSocket {
+  pause(): void
+  resume(): void
+  destroy(): void
 }
 
 class WebSocketConnection implements Connection {
@@ -91,17 +100,21 @@ class WebSocketConnection implements Connection {
     this.rawSocket?.resume()
   }
 
-  private get rawSocket(): { pause(): void; resume(): void } | undefined {
-    return (this.engine as unknown as { socket?: { _socket?: { pause(): void; resume(): void } } }).socket?._socket
+  private get rawSocket(): RawSocket | undefined {
+    return (this.engine as unknown as { socket?: { _socket?: RawSocket } }).socket?._socket
   }
 
   end(): void {
-    // socket.io sends what waits before it closes; it has no half-close.
+    // socket.io sends what waits before it closes; it has no half-close, and would wait for the other side for long.
+    const raw = this.rawSocket
     this.socket.disconnect(true)
+    setTimeout(() => raw?.destroy(), goodbyeMs).unref()
   }
 
   destroy(): void {
+    const raw = this.rawSocket
     this.socket.disconnect(true)
+    raw?.destroy()
     const events = this.events
     this.events = undefined
     events?.close()
