@@ -1,6 +1,8 @@
-import type { SealwayError } from '@sealway/protocol'
+import type { SealwayError, TransportName } from '@sealway/protocol'
 import type { Outcome } from './outcomes.js'
-import { type Codec, decodeBody, metaFlag } from './payload.js'
+import { type Codec, decodeBody, Encoding, metaFlag } from './payload.js'
+import type { Arrival, LinkContext } from './sender.js'
+import { isBaggage, isTraceparent } from './trace.js'
 
 /** What a handler receives. */
 export interface Command<Body = unknown> {
@@ -9,6 +11,7 @@ export interface Command<Body = unknown> {
   readonly body: Body
   /** Correlation: the same at sender and receiver. */
   readonly key: string
+  /** What the sender put beside the body. */
   readonly meta: { readonly [name: string]: unknown }
 }
 
@@ -18,9 +21,25 @@ export interface Context {
   readonly from: string
   /** As it was addressed: this node's name, `any:<group>` or `group:<group>`. */
   readonly to: string
+  /** The group it was addressed to; none where it was addressed to this node. */
+  readonly groups: readonly string[]
   readonly key: string
+  /** When it was sealed, by the sender's clock; ms since 1970. */
+  readonly sentAt: number
+  /** When it was opened, by this node's clock; ms since 1970. */
+  readonly receivedAt: number
+  /** What carries this node's link. */
+  readonly transport: TransportName | undefined
   /** When the caller stops waiting, ms since 1970; undefined where nobody waits. */
   readonly deadline: number | undefined
+  /** How long the caller still waits, ms, at least 0; undefined where nobody waits. */
+  readonly remaining: number | undefined
+  /** The caller's span, as W3C Trace Context says. */
+  readonly traceparent: string | undefined
+  /** W3C Baggage. */
+  readonly baggage: string | undefined
+  /** Kept for this sender as long as its link lives: a session, the user who logged in. */
+  readonly link: LinkContext
   /** Fires when the caller gave up, its deadline passed, or it disconnected. */
   readonly signal: AbortSignal
   /** `throw ctx.fail(code, data)`: an expected error, which the caller gets as such. */
@@ -42,6 +61,7 @@ export class ExpectedError extends Error {
 export class Delivery implements Command, Context {
   private decoded: unknown
   private isDecoded = false
+  private decodedMeta: typeof noMeta | undefined
   private controller: AbortController | undefined
   private abortReason: SealwayError | undefined
   /** Where its answer is kept, if it may come again. */
@@ -53,9 +73,8 @@ export class Delivery implements Command, Context {
 
   constructor(
     readonly action: string,
-    readonly from: string,
-    readonly to: string,
-    readonly scope: string,
+    /** The frame it came in, which its neighbours share. */
+    private readonly arrival: Arrival,
     readonly kind: number,
     /** -1: nobody waits for an answer. */
     readonly corr: number,
@@ -67,6 +86,44 @@ export class Delivery implements Command, Context {
     private readonly bodyEnd: number,
     private readonly codec: Codec | undefined,
   ) {}
+
+  get from(): string {
+    return this.arrival.from
+  }
+
+  get to(): string {
+    return this.arrival.to
+  }
+
+  get scope(): string {
+    return this.arrival.scope
+  }
+
+  get groups(): readonly string[] {
+    const { to } = this.arrival
+    const colon = to.indexOf(':')
+    return colon < 0 ? [] : [to.slice(colon + 1)]
+  }
+
+  get sentAt(): number {
+    return this.arrival.sentAt
+  }
+
+  get receivedAt(): number {
+    return this.arrival.receivedAt
+  }
+
+  get transport(): TransportName | undefined {
+    return this.arrival.transport
+  }
+
+  get remaining(): number | undefined {
+    return this.deadline === undefined ? undefined : Math.max(0, this.deadline - this.arrival.clock())
+  }
+
+  get link(): LinkContext {
+    return this.arrival.sender.link
+  }
 
   get key(): string {
     return `${this.from}/${this.corr < 0 ? '-' : this.corr}`
@@ -91,7 +148,21 @@ export class Delivery implements Command, Context {
 
   get meta(): { readonly [name: string]: unknown } {
     if ((this.encoding & metaFlag) === 0) return noMeta
-    return decodeBody(3, this.bytes, this.metaStart, this.bodyStart) as { [name: string]: unknown }
+    if (!this.decodedMeta) {
+      const meta = decodeBody(Encoding.json, this.bytes, this.metaStart, this.bodyStart)
+      this.decodedMeta = typeof meta === 'object' && meta !== null ? (meta as typeof noMeta) : noMeta
+    }
+    return this.decodedMeta
+  }
+
+  get traceparent(): string | undefined {
+    const { traceparent } = this.meta
+    return isTraceparent(traceparent) ? traceparent : undefined
+  }
+
+  get baggage(): string | undefined {
+    const { baggage } = this.meta
+    return isBaggage(baggage) ? baggage : undefined
   }
 
   get signal(): AbortSignal {
@@ -115,7 +186,7 @@ export class Delivery implements Command, Context {
   }
 }
 
-const noMeta = Object.freeze({})
+const noMeta: { readonly [name: string]: unknown } = Object.freeze({})
 
 /** Reads a message out of its record. @returns undefined where the payload is malformed */
 export function readPayload(

@@ -1,4 +1,4 @@
-import { Kind, SealwayError } from '@sealway/protocol'
+import { Kind, SealwayError, type TransportName } from '@sealway/protocol'
 import { RecordCursor } from '../crypto/bundle.js'
 import type { OpeningFlow } from '../crypto/flow-table.js'
 import { InboundRoute, type Opener, type OpenResult } from '../crypto/open.js'
@@ -6,6 +6,7 @@ import { decodeReceipt, type Receipt } from '../crypto/receipt.js'
 import { Delivery, readPayload } from './delivery.js'
 import { FlowOutcomes, Outcome } from './outcomes.js'
 import { type ActionNames, type Codec, decodeBody, earlyOrKeptFlag } from './payload.js'
+import { type Arrival, Sender } from './sender.js'
 
 /** What hangs on a flow that this node receives: where it is in its order. */
 export interface FlowOrder {
@@ -39,10 +40,23 @@ export interface InboxParts {
   readonly dropped: (from: string, why: 'duplicate' | 'late' | 'expired' | 'malformed') => void
 }
 
+/** A delivery route, and whose it is. */
+class Route extends InboundRoute<FlowOrder> {
+  constructor(
+    readonly sender: Sender,
+    to: string,
+    scope: string,
+  ) {
+    super(sender.name, to, scope)
+  }
+}
+
 /** Opens what arrives, keeps its order, and hands on each message. */
 export class Inbox {
   private readonly parts: InboxParts
-  private readonly routes = new Map<number, InboundRoute<FlowOrder>>()
+  private readonly routes = new Map<number, Route>()
+  private readonly senders = new Map<string, Sender>()
+  private transport: TransportName | undefined
   private readonly cursor = new RecordCursor()
 
   constructor(parts: InboxParts) {
@@ -50,19 +64,34 @@ export class Inbox {
   }
 
   announce(number: number, from: string, to: string, scope: string): void {
-    this.routes.set(number, new InboundRoute<FlowOrder>(from, to, scope))
+    this.retire(number)
+    const sender = this.senders.get(from) ?? new Sender(from)
+    sender.routes++
+    this.senders.set(from, sender)
+    this.routes.set(number, new Route(sender, to, scope))
   }
 
-  /** @returns who it was that sent on this route */
+  /** @returns who is gone, where this was the last of its routes */
   retire(number: number): string | undefined {
     const route = this.routes.get(number)
+    if (!route) return undefined
     this.routes.delete(number)
-    return route?.from
+    const { sender } = route
+    if (--sender.routes > 0) return undefined
+    this.senders.delete(sender.name)
+    sender.end()
+    return sender.name
+  }
+
+  linked(transport: TransportName): void {
+    this.transport = transport
   }
 
   /** Routes are the link's; on the next one everything is announced again. */
   unlinked(): void {
     this.routes.clear()
+    for (const sender of this.senders.values()) sender.end()
+    this.senders.clear()
   }
 
   /** @throws SealwayError `UNKNOWN_ROUTE`: the mediator broke the protocol */
@@ -87,7 +116,7 @@ export class Inbox {
     }
   }
 
-  private opened(route: InboundRoute<FlowOrder>, result: OpenResult<FlowOrder> & { type: 'opened' }): void {
+  private opened(route: Route, result: OpenResult<FlowOrder> & { type: 'opened' }): void {
     const { plaintext, kind, flow, counter } = result
     if (kind === Kind.receipt) {
       const receipt = decodeReceipt(plaintext)
@@ -104,7 +133,11 @@ export class Inbox {
       this.parts.dropped(route.from, 'malformed')
       return
     }
-    while (cursor.next()) this.record(route, flow, counter, cursor, late)
+    const { clock } = this.parts
+    const { from, to, scope, sender } = route
+    const { transport } = this
+    const arrival: Arrival = { from, to, scope, sentAt: result.ts, receivedAt: clock(), transport, sender, clock }
+    while (cursor.next()) this.record(route, arrival, flow, counter, cursor, late)
   }
 
   /**
@@ -128,7 +161,8 @@ export class Inbox {
   }
 
   private record(
-    route: InboundRoute<FlowOrder>,
+    route: Route,
+    arrival: Arrival,
     flow: OpeningFlow<FlowOrder>,
     counter: number,
     cursor: RecordCursor,
@@ -166,12 +200,10 @@ export class Inbox {
     }
     const payload = readPayload(bytes, payloadStart, payloadEnd)
     if (!payload) return parts.dropped(route.from, 'malformed')
-    const deadline = cursor.ttlMs < 0 ? undefined : parts.clock() + cursor.ttlMs
+    const deadline = cursor.ttlMs < 0 ? undefined : arrival.receivedAt + cursor.ttlMs
     const delivery = new Delivery(
       parts.actions.decode(bytes, payload.actionStart, payload.actionEnd),
-      route.from,
-      route.to,
-      route.scope,
+      arrival,
       kind,
       corr,
       deadline,

@@ -25,16 +25,14 @@ import type { Emitter, NodeEvents } from './events.js'
 import { checkNeed, Gather, type Need } from './gather.js'
 import { Handlers } from './handlers.js'
 import { type FlowOrder, Inbox } from './inbox.js'
+import { encodeMeta, type MetaOptions } from './meta.js'
 import { KnownIds, type Outcome } from './outcomes.js'
 import type { Outlet } from './outlet.js'
 import { Outlets, usualScope } from './outlets.js'
-import { ActionNames, ackOnlyFlag, BodyWriter, type Codec, earlyOrKeptFlag, ReplyStatus, toJson } from './payload.js'
+import { ActionNames, ackOnlyFlag, BodyWriter, type Codec, earlyOrKeptFlag, ReplyStatus } from './payload.js'
 import { Waiting } from './waiting.js'
 
-export interface SendOptions extends WaitOptions {
-  /** Free data beside the body, sealed with it; at most 64 KiB as JSON. */
-  readonly meta?: { readonly [name: string]: unknown }
-}
+export interface SendOptions extends WaitOptions, MetaOptions {}
 
 export interface BroadcastOptions extends SendOptions {
   /** `report` (default): who was reached. `acks`: whose handler ran. `replies`: what each answered. */
@@ -612,6 +610,7 @@ export class Messenger {
 
   linkUp(link: Link, welcome: Welcome): void {
     this.link = link
+    this.inbox.linked(link.transport)
     this.welcome = welcome
     for (const outlet of this.outlets.all()) {
       this.openRoute(outlet)
@@ -669,17 +668,6 @@ function messageOf(error: unknown): string {
 }
 
 const maxMessageCharacters = 1_000
-
-function encodeMeta(options: SendOptions | undefined): Uint8Array | undefined {
-  if (!options?.meta) return undefined
-  const bytes = Buffer.from(toJson(options.meta, 'meta'))
-  if (bytes.length <= 0xffff) return bytes
-  throw new SealwayError('TOO_LARGE', {
-    message: 'meta is over 64 KiB as JSON',
-    outcome: 'not-delivered',
-    hop: 'client',
-  })
-}
 
 function meaning(code: Code, to: string): string {
   switch (code) {
