@@ -33,6 +33,8 @@ export interface DialerParts {
 }
 
 const tickMs = 1_000
+/** How long a link that was ended may take to close before it is cut, ms. */
+const lingerMs = 2_000
 /** A token is renewed when this part of its life is over. */
 const renewAt = 0.8
 /** So long an outage is met with a retry at least once a second: a restarted mediator is back within moments. */
@@ -48,6 +50,8 @@ export class Dialer {
   private downSince: number
   private retryTimer: unknown
   private renewTimer: unknown
+  /** Own clock, ms. */
+  private tokenExpiresAt = 0
   private ticker: unknown
   private finished = false
 
@@ -75,35 +79,52 @@ export class Dialer {
     for (const timer of [this.retryTimer, this.renewTimer, this.ticker]) timers.clear(timer)
     const link = this.link
     this.link = undefined
-    link?.end()
+    if (link) this.end(link)
     this.parts.over(error)
+  }
+
+  /** In order; and where the other side does not take part, without it. */
+  private end(link: Link): void {
+    link.end()
+    this.parts.timers.setBackground(() => link.destroy(), lingerMs)
   }
 
   private async dial(): Promise<void> {
     const { parts } = this
     const { signal, done } = signalAfter(parts.timers, parts.limits.helloTimeoutMs * 2, this.stopping.signal)
     let link: Link | undefined
+    let lost: SealwayError | undefined
     try {
+      // First, because a connection that says nothing is cut by the mediator.
+      const token = await this.token(signal)
       const connection = await parts.transport.connect(parts.url, { signal })
       const fresh = new Link(connection, parts.clock)
       link = fresh
-      const token = await parts.token()
       const events: LinkEvents = {
         ...parts.events,
         goaway: (farewell) => {
           parts.logger.info({ message: farewell.message }, 'the mediator asks to leave')
           parts.goaway(() => this.leave(fresh, farewell.reconnectInMs ?? 0))
         },
-        closed: (error) => this.broke(fresh, error),
+        closed: (error) => {
+          lost = error
+          this.broke(fresh, error)
+        },
       }
       const welcome = await fresh.begin({ ...parts.hello, versions: [protocolVersion], token }, events, signal)
-      if (this.finished) return fresh.end()
+      if (this.finished) return this.end(fresh)
+      // It may have ended in the same chunk in which it was welcomed.
+      if (lost) throw lost
       this.link = fresh
       this.everUp = true
       this.attempts = 0
       this.renewLater(fresh, welcome.tokenExpiresAt - welcome.now)
       parts.up(fresh, welcome)
     } catch (error) {
+      if (link && this.link === link) {
+        this.link = undefined
+        parts.timers.clear(this.renewTimer)
+      }
       link?.destroy()
       if (!this.finished) this.retry(asSealwayError(error))
     } finally {
@@ -124,7 +145,7 @@ export class Dialer {
     if (this.link !== link || this.finished) return
     this.link = undefined
     this.parts.timers.clear(this.renewTimer)
-    link.end()
+    this.end(link)
     this.downSince = this.parts.clock()
     const error = new SealwayError('DRAINING', { message: 'the mediator is shutting down', hop: 'mediator' })
     this.schedule(error, reconnectInMs)
@@ -157,19 +178,44 @@ export class Dialer {
     this.retryTimer = this.parts.timers.set(() => void this.dial(), inMs)
   }
 
+  /** @throws SealwayError `NOT_CONNECTED` where it takes too long; whatever the token source throws */
+  private token(signal: AbortSignal): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void =>
+        reject(
+          new SealwayError('NOT_CONNECTED', {
+            message: 'the token source did not give a token in time',
+            outcome: 'not-delivered',
+            hop: 'client',
+          }),
+        )
+      signal.addEventListener('abort', onAbort, { once: true })
+      Promise.resolve()
+        .then(() => this.parts.token())
+        .then(resolve, reject)
+        .finally(() => signal.removeEventListener('abort', onAbort))
+    })
+  }
+
   private renewLater(link: Link, lifeMs: number): void {
+    this.tokenExpiresAt = this.parts.clock() + lifeMs
     const inMs = Math.max(lifeMs * renewAt, 1_000)
     this.renewTimer = this.parts.timers.setBackground(() => void this.renew(link), inMs)
   }
 
   private async renew(link: Link): Promise<void> {
+    const { clock, limits, logger, timers } = this.parts
+    const { signal, done } = signalAfter(timers, limits.helloTimeoutMs * 2, this.stopping.signal)
     try {
-      const token = await this.parts.token()
+      const token = await this.token(signal)
       if (this.link !== link) return
       link.renewToken(token)
-      this.renewLater(link, lifeOf(token, this.parts.clock()))
+      this.renewLater(link, lifeOf(token, clock()))
     } catch (error) {
-      this.parts.logger.error({ err: error }, 'the token could not be renewed')
+      logger.error({ err: error }, 'the token could not be renewed; it is tried again')
+      if (this.link === link) this.renewLater(link, this.tokenExpiresAt - clock())
+    } finally {
+      done()
     }
   }
 }

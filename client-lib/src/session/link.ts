@@ -59,6 +59,8 @@ export class Link {
   private lastQuery = 0
   private onWelcome: ((error?: SealwayError) => void) | undefined
   private farewell: Farewell | undefined
+  /** What the mediator sent that cannot be read. */
+  private broken: SealwayError | undefined
   private heardAt: number
   private pingedAt = 0
   private ended = false
@@ -202,11 +204,12 @@ export class Link {
     try {
       this.reader.push(chunk, this.onFrame)
     } catch (error) {
-      const cause = error instanceof SealwayError ? error : new SealwayError('INTERNAL', { cause: error })
-      this.farewell ??= {
-        code: cause.code,
-        message: `the mediator sent what this library cannot read: ${cause.message}`,
-      }
+      const { code, message } = error instanceof SealwayError ? error : new SealwayError('INTERNAL')
+      this.broken = new SealwayError(this.welcome ? 'LINK_LOST' : code, {
+        message: `the mediator sent what this library cannot read: ${message}`,
+        hop: 'client',
+        cause: error,
+      })
       this.destroy()
       return
     }
@@ -289,17 +292,19 @@ export class Link {
   private finish(cause?: Error): void {
     if (this.ended) return
     this.ended = true
-    const { farewell } = this
-    const error = farewell
-      ? new SealwayError(toCode(farewell.code), {
-          message: farewell.message,
-          hop: 'mediator',
-          data: { reconnectInMs: farewell.reconnectInMs },
-        })
-      : new SealwayError('LINK_LOST', { message: 'the link to the mediator broke', hop: 'client', cause })
+    const { broken, farewell } = this
+    const error = broken
+      ? broken
+      : farewell
+        ? new SealwayError(toCode(farewell.code), {
+            message: farewell.message,
+            hop: 'mediator',
+            data: { reconnectInMs: farewell.reconnectInMs },
+          })
+        : new SealwayError('LINK_LOST', { message: 'the link to the mediator broke', hop: 'client', cause })
     for (const waiting of this.queries.values()) waiting.reject(error)
     this.queries.clear()
-    if (this.onWelcome) this.onWelcome(farewell ? error : notConnected(error.message, cause))
+    if (this.onWelcome) this.onWelcome(broken || farewell ? error : notConnected(error.message, cause))
     else if (this.welcome) this.events!.closed(error)
   }
 }
