@@ -138,6 +138,11 @@ export class Net {
     return mintToken({ secret: this.secret, subject, scopes, lifeMs, clock: this.clock }).token
   }
 
+  /** Another payload key. */
+  newKey(): string {
+    return formatKey(generateKey())
+  }
+
   async close(): Promise<void> {
     await Promise.all([...this.nodes].map((node) => node.close()))
     this.relay?.closeAll('DRAINING', 'the test is over')
