@@ -1,5 +1,5 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { type Connection, SealwayError } from '@sealway/protocol'
 import type { Server as SocketIoServer } from 'socket.io'
 import type { Authenticator } from './auth/authenticator.js'
@@ -52,6 +52,8 @@ export interface Mediator {
 }
 
 const tickMs = 250
+/** How long a connection may take to end by itself when the mediator closes, ms. */
+const closingMs = 500
 /** Node's own limits are 60 s and 300 s, checked every 30 s: a slow stranger would hold his place for long. */
 const httpTimeouts = { headersTimeout: 4_500, requestTimeout: 15_000, connectionsCheckingInterval: 500 }
 
@@ -80,8 +82,13 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
       isRevoked: (id) => revocations.isRevoked(id),
       log,
     })
+  let onCleared = (): void => {}
+  const cleared = new Promise<void>((resolve) => {
+    onCleared = resolve
+  })
   const relay: Relay = new Relay({
     registry,
+    cleared,
     authenticator,
     policy: scopePolicy,
     limits,
@@ -111,13 +118,18 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
   }
   const accept = (connection: Connection): void => relay.accept(connection)
   const publicApp: RequestListener = createPublicApp(deps)
-  const servers: Server[] = []
-  const sockets: SocketIoServer[] = []
+  const servers = new Map<Server, Set<Socket>>()
+  const hubs: SocketIoServer[] = []
   let ticker: NodeJS.Timeout | undefined
 
   const makeServer = (app: RequestListener): Server => {
     const server = createServer({ ...httpTimeouts, keepAliveTimeout: 5_000 }, app)
-    servers.push(server)
+    const sockets = new Set<Socket>()
+    servers.set(server, sockets)
+    server.on('connection', (socket) => {
+      sockets.add(socket)
+      socket.once('close', () => sockets.delete(socket))
+    })
     return server
   }
 
@@ -126,8 +138,8 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
     clearInterval(ticker)
     upkeep.stop()
     revocations.stop()
-    for (const io of sockets) io.engine.close()
-    await Promise.all(servers.map(closeServer))
+    for (const hub of hubs) hub.engine.close()
+    await Promise.all(Array.from(servers, ([server, sockets]) => closeServer(server, sockets)))
     await relay.settled()
     await registry.close()
   }
@@ -138,7 +150,7 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
 
     async listen() {
       const server = makeServer(publicApp)
-      sockets.push(acceptWebSockets(server, accept))
+      hubs.push(acceptWebSockets(server, accept))
       acceptUpgrades(server, { transport: 'tcp', leaveAlone: [wsPath] }, accept)
       const admin = makeServer(
         createAdminApp({
@@ -150,7 +162,6 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
         }),
       )
       try {
-        await registry.releaseAll()
         await revocations.start()
         const port = await listenOnPort(server, config.host, config.port, 'PORT')
         const adminPort = await listenOnPort(admin, config.adminHost, config.adminPort, 'ADMIN_PORT')
@@ -159,6 +170,9 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
           acceptUpgrades(ipc, { transport: 'ipc', leaveAlone: [] }, accept)
           await listenOnPath(ipc, config.ipcPath)
         }
+        // Only now: another mediator on these ports would have had its live nodes marked offline.
+        await registry.releaseAll()
+        onCleared()
         upkeep.start()
         ticker = setInterval(() => relay.tick(), tickMs)
         listening = true
@@ -222,13 +236,18 @@ function listenError(error: NodeJS.ErrnoException, host: string, port: number, s
   }
 }
 
-/** Ends idle connections at once, and those in the middle of a request after a moment. */
-function closeServer(server: Server): Promise<void> {
+/**
+ * Ends idle connections at once, and all others after a moment. `closeAllConnections` would not do: sockets that were
+ * upgraded are not the HTTP server's any more, and one whose other side stays open keeps it from closing.
+ */
+function closeServer(server: Server, sockets: ReadonlySet<Socket>): Promise<void> {
   return new Promise((resolve) => {
     if (!server.listening) return resolve()
     server.close(() => resolve())
     server.closeIdleConnections()
-    setTimeout(() => server.closeAllConnections(), 500).unref()
+    setTimeout(() => {
+      for (const socket of sockets) socket.destroy()
+    }, closingMs).unref()
   })
 }
 

@@ -14,6 +14,8 @@ import { Router } from './router.js'
 
 export interface RelayParts {
   readonly registry: Registry
+  /** Hellos wait for this: rows that an earlier run left online are being released. */
+  readonly cleared?: Promise<void>
   readonly authenticator: Authenticator
   readonly policy: Policy
   readonly limits: Limits
@@ -69,6 +71,7 @@ export class Relay {
     })
     this.admission = new Admission({
       registry: parts.registry,
+      cleared: parts.cleared ?? Promise.resolve(),
       authenticator: parts.authenticator,
       limits: parts.limits,
       version: parts.version,
@@ -168,7 +171,10 @@ export class Relay {
         this.presence.leaveGroups(session)
         this.peers.changed(session, 'left')
       },
-      query: (session, id, question) => this.peers.answer(session, id, question),
+      query: (session, id, question) => {
+        if ((question as { type?: unknown } | null)?.type !== 'time') this.peers.answer(session, id, question)
+        else session.control(encodeJson(FrameType.answer, { now: this.parts.clock() }, id))
+      },
       token: (session, token) => {
         const identity = this.parts.authenticator.verify(token)
         if (identity.subject !== session.member!.identity.subject) {

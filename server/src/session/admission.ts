@@ -20,6 +20,8 @@ const fightPauseMs = 30_000
 
 export interface AdmissionParts {
   readonly registry: Registry
+  /** Before it the registry is not to be asked for names. */
+  readonly cleared: Promise<void>
   readonly authenticator: Authenticator
   readonly limits: Limits
   readonly version: string
@@ -107,7 +109,8 @@ export class Admission {
     ]
   }
 
-  private claim(session: Session, hello: Hello): Promise<{ name: NodeName; epoch: number }> {
+  private async claim(session: Session, hello: Hello): Promise<{ name: NodeName; epoch: number }> {
+    await this.parts.cleared
     return this.parts.registry.claim({
       ...(hello.name ? { name: hello.name } : {}),
       groups: hello.groups,
