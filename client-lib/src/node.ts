@@ -3,6 +3,7 @@ import {
   type Peer,
   type PeerChange,
   parseGroup,
+  type Query,
   SealwayError,
   type TransportName,
   type Welcome,
@@ -11,7 +12,7 @@ import type { Keyring, KeyringKeys } from './crypto/keyring.js'
 import { watchKeysFile } from './crypto/keys-file.js'
 import type { Receipt } from './messaging/acked.js'
 import type { BroadcastReport } from './messaging/broadcast.js'
-import { aborted, type WaitOptions } from './messaging/deadline.js'
+import { aborted, timeoutOf, type WaitOptions } from './messaging/deadline.js'
 import { Emitter, type NodeEvents } from './messaging/events.js'
 import type { AfterHook, BeforeHook, PluginHooks } from './messaging/hooks.js'
 import {
@@ -23,6 +24,7 @@ import {
   type SendOptions,
 } from './messaging/messenger.js'
 import type { Handler, HandlerOptions, HandlerSteps, Middleware } from './messaging/middleware.js'
+import { type Ping, pingPeer } from './messaging/ping.js'
 import {
   type ConnectOptions,
   type ResolvedOptions,
@@ -33,6 +35,7 @@ import {
 import { PeerWatches, peersOf } from './peers.js'
 import { Dialer } from './session/dialer.js'
 import type { Link } from './session/link.js'
+import { MediatorClock } from './session/mediator-clock.js'
 import { realTimers, signalAfter, type Timers } from './session/timers.js'
 
 const queryTimeoutMs = 10_000
@@ -85,6 +88,8 @@ export class Node {
   private readonly dialer: Dialer
   private readonly watches = new PeerWatches()
   private readonly plugins = new Set<string>()
+  private readonly clock: () => number
+  private readonly mediatorClock: MediatorClock
   private readonly keyring: Keyring
   private readonly timers: Timers
   private readonly keysFile: { reload(): void; close(): void } | undefined
@@ -106,6 +111,8 @@ export class Node {
     this.groups = groups
     this.keyring = options.keyring
     this.timers = surroundings.timers ?? realTimers
+    this.clock = surroundings.clock
+    this.mediatorClock = new MediatorClock(this.clock, this.timers.monotonic)
     this.events = new Emitter((error) => logger.error({ err: error }, 'a listener threw'))
     this.closed = new Promise((resolve) => {
       this.onClosed = resolve
@@ -209,6 +216,7 @@ export class Node {
 
   private up(link: Link, welcome: Welcome): void {
     this.welcome = welcome
+    this.mediatorClock.welcomed(welcome.now)
     this.lastDown = undefined
     this.messenger.linkUp(link, welcome)
     for (const group of this.watches.groups) void this.rewatch(link, group)
@@ -392,7 +400,7 @@ export class Node {
 
   /** Who is connected in a group now. @throws SealwayError `FORBIDDEN`, `NOT_CONNECTED`, `TIMEOUT` */
   async peers(group: string, options?: WaitOptions): Promise<Peer[]> {
-    return peersOf(await this.query('peers', group, options))
+    return peersOf(await this.groupQuery('peers', group, options))
   }
 
   /** Berlioz' name for {@link peers}. */
@@ -404,12 +412,12 @@ export class Node {
   async *watchPeers(group: string, options?: WaitOptions): AsyncGenerator<PeerChange, void, undefined> {
     const name = parseGroup(group)
     const reader = this.watches.open(name, () => {
-      if (this.connected) this.query('unwatch', name, undefined).catch(() => {})
+      if (this.connected) this.groupQuery('unwatch', name, undefined).catch(() => {})
     })
     const onAbort = (): void => reader.end()
     options?.signal?.addEventListener('abort', onAbort, { once: true })
     try {
-      reader.refresh(name, peersOf(await this.query('watch', name, options)))
+      reader.refresh(name, peersOf(await this.groupQuery('watch', name, options)))
       yield* { [Symbol.asyncIterator]: () => reader }
     } finally {
       options?.signal?.removeEventListener('abort', onAbort)
@@ -434,24 +442,29 @@ export class Node {
     }
   }
 
-  private async query(type: 'peers' | 'watch' | 'unwatch', group: string, options: WaitOptions | undefined) {
-    const { link } = this.dialer
+  private groupQuery(type: 'peers' | 'watch' | 'unwatch', group: string, options: WaitOptions | undefined) {
     const name = parseGroup(group)
+    return this.query({ type, group: name }, `peers of ${name}`, options)
+  }
+
+  private async query(question: Query, what: string, options: WaitOptions | undefined): Promise<unknown> {
+    const { link } = this.dialer
+    const timeoutMs = timeoutOf(options, queryTimeoutMs, this.options.limits.maxCallTimeoutMs)
     if (!link) {
       throw new SealwayError('NOT_CONNECTED', {
-        message: `${this.name} is not connected; the peers of ${name} cannot be asked for`,
+        message: `${this.name} is not connected; it cannot ask for ${what}`,
         outcome: 'not-delivered',
         hop: 'client',
       })
     }
-    const { signal, done } = signalAfter(this.timers, options?.timeout ?? queryTimeoutMs, options?.signal)
+    const { signal, done } = signalAfter(this.timers, timeoutMs, options?.signal)
     try {
-      return await link.query({ type, group: name }, signal)
+      return await link.query(question, signal)
     } catch (error) {
       if (error instanceof SealwayError) throw error
-      if (options?.signal?.aborted) throw aborted(`peers of ${name}`, options.signal, 'not-delivered')
+      if (options?.signal?.aborted) throw aborted(what, options.signal, 'not-delivered')
       throw new SealwayError('TIMEOUT', {
-        message: `the mediator did not answer who is in ${name}`,
+        message: `the mediator did not answer within ${timeoutMs} ms: ${what}`,
         outcome: 'not-delivered',
         hop: 'mediator',
         cause: error,
@@ -459,6 +472,31 @@ export class Node {
     } finally {
       done()
     }
+  }
+
+  // ---- time
+
+  /** The mediator's clock, as well as this node knows it: ms since 1970. Each {@link ping} makes it better. */
+  now(): number {
+    return this.mediatorClock.now()
+  }
+
+  /**
+   * To the mediator and back; or, sealed, to a node and back, where it also tells the time if it uses the plugin `ping`.
+   * @throws SealwayError `NOT_CONNECTED`, `TIMEOUT`, `ABORTED`; to a node as `call`
+   */
+  async ping(peer?: string, options?: WaitOptions): Promise<Ping> {
+    const { clock, timers } = this
+    if (peer !== undefined) {
+      const call = (to: string, action: string, body: undefined, wait?: WaitOptions) =>
+        this.call(to, action, body, wait)
+      return pingPeer({ call, clock, timers }, peer, options)
+    }
+    const askedAt = timers.monotonic()
+    const { now } = (await this.query({ type: 'time' }, 'the time', options)) as { now: number }
+    const answeredAt = timers.monotonic()
+    this.mediatorClock.answered(now, askedAt, answeredAt)
+    return { rttMs: answeredAt - askedAt, offsetMs: this.mediatorClock.offsetMs }
   }
 
   // ---- keys

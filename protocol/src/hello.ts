@@ -80,6 +80,7 @@ export type Query =
   | { readonly type: 'peers'; readonly group: string }
   | { readonly type: 'watch'; readonly group: string }
   | { readonly type: 'unwatch'; readonly group: string }
+  | { readonly type: 'time' }
 
 export interface Peer {
   readonly name: string

@@ -115,3 +115,7 @@ interface Watches {
   readonly watchers: Map<string, unknown>
   readonly watching: Map<unknown, unknown>
 }
+
+it("tells the time by the mediator's clock", async () => {
+  expect(await ask(a, { type: 'time' }, 7)).toEqual({ now: world.now })
+})
