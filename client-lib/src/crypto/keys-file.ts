@@ -1,4 +1,4 @@
-import { readFileSync, type StatsListener, unwatchFile, watchFile } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { parseJson, SealwayError } from '@sealway/protocol'
 import type { KeyList, Keyring, KeyringKeys } from './keyring.js'
 
@@ -15,20 +15,37 @@ export interface KeysFileOptions {
 
 const defaultPollMs = 1_000
 
-/** Keeps a keyring at what its file says. It does not keep the process alive. `reload` is for SIGHUP. */
+/**
+ * Keeps a keyring at what its file says. It does not keep the process alive. `reload` is for SIGHUP.
+ * It compares what the file holds, not its times: fs.watchFile takes its first look later, and misses what came before.
+ */
 export function watchKeysFile(options: KeysFileOptions): { reload(): void; close(): void } {
+  const { path } = options
+  let seen = textOf(path)
   const reload = () => {
+    seen = textOf(path)
     try {
-      options.keyring.update(readKeysFile(options.path))
+      options.keyring.update(readKeysFile(path))
     } catch (error) {
       options.onError(error as SealwayError)
       return
     }
     options.onReload?.()
   }
-  const changed: StatsListener = () => reload()
-  watchFile(options.path, { persistent: false, interval: options.pollMs ?? defaultPollMs }, changed)
-  return { reload, close: () => unwatchFile(options.path, changed) }
+  const poll = setInterval(() => {
+    if (textOf(path) !== seen) reload()
+  }, options.pollMs ?? defaultPollMs)
+  poll.unref()
+  return { reload, close: () => clearInterval(poll) }
+}
+
+/** undefined: it cannot be read. */
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return undefined
+  }
 }
 
 /** @throws SealwayError `CONFIG_INVALID`, which never shows what the file holds */
