@@ -49,9 +49,9 @@ describe('the first minutes: make start, make client, make sender', () => {
     start('examples/dist/client.js')
     const sender = start('examples/dist/sender.js')
     await sender.saw(/done by client-1/)
+    const broke = sender.seesNext(/the link to the mediator broke/)
     first.signal('SIGKILL')
-    await first.ended
-    await sender.seesNext(/the link to the mediator broke/)
+    await Promise.all([first.ended, broke])
     const second = startMediator()
     await second.saw(/is running/)
     await sender.seesNext(/broadcast to demo: done by client-1/)
