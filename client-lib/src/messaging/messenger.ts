@@ -12,7 +12,8 @@ import {
 import type { Keyring } from '../crypto/keyring.js'
 import { Opener } from '../crypto/open.js'
 import { PooledRandom } from '../crypto/random.js'
-import { encodeReceipt, type Receipt, ReceiptStatus } from '../crypto/receipt.js'
+import { type Receipt, ReceiptStatus } from '../crypto/receipt.js'
+import type { SealingFlow } from '../crypto/seal.js'
 import type { Link, LinkEvents } from '../session/link.js'
 import type { Logger } from '../session/log.js'
 import type { Timers } from '../session/timers.js'
@@ -22,8 +23,10 @@ import { Call, Calls, type Pending } from './calls.js'
 import { refuseAborted, timeoutOf, type WaitOptions } from './deadline.js'
 import { type Delivery, ExpectedError } from './delivery.js'
 import type { Emitter, NodeEvents } from './events.js'
+import { counterOf, sameFlow } from './frame-id.js'
 import { checkNeed, Gather, type Need } from './gather.js'
 import { Handlers } from './handlers.js'
+import { Hints } from './hints.js'
 import { type FlowOrder, Inbox } from './inbox.js'
 import { encodeMeta, type MetaOptions } from './meta.js'
 import { KnownIds, type Outcome } from './outcomes.js'
@@ -79,8 +82,6 @@ export interface MessengerParts {
 
 const sendTimeoutMs = 10_000
 const broadcastTimeoutMs = 10_000
-/** A sender that cannot be told otherwise hears of its wrong key this often at most, ms. */
-const hintEveryMs = 1_000
 const ackedTimeoutMs = 10_000
 /** How often what is due is sent again, ms. */
 const resendTickMs = 100
@@ -103,7 +104,7 @@ export class Messenger {
   private link: Link | undefined
   private welcome: Welcome | undefined
   private readonly running = new Map<string, Delivery>()
-  private readonly hintedAt = new Map<string, number>()
+  private readonly hints: Hints
   private readonly knownIds = new KnownIds()
   private resending = false
 
@@ -135,6 +136,13 @@ export class Messenger {
       afterBurst: parts.afterBurst,
       nextTurn: parts.nextTurn,
       monotonic: parts.timers.monotonic,
+    })
+    this.hints = new Hints({
+      outlets: this.outlets,
+      incarnation: parts.incarnation,
+      clock,
+      timers: parts.timers,
+      logger: parts.logger,
     })
     this.handlers = new Handlers({
       maxRunning: limits.maxRunningHandlers,
@@ -171,8 +179,8 @@ export class Messenger {
       receipt: (from, receipt) => this.receipt(from, receipt),
       refused: (route, result, sealed) => {
         events.emit('refused', { from: route.from, code: result.code })
-        if (result.code === 'UNKNOWN_KEY') this.hintUnknownKey(route.from, route.scope, result.kid, sealed)
-        if (result.code === 'STALE_INCARNATION') this.hintIncarnation(route.from, route.scope, sealed)
+        if (result.code === 'UNKNOWN_KEY') this.unknownKey(route.from, route.scope, result.kid, sealed)
+        if (result.code === 'STALE_INCARNATION') this.hints.incarnation(route.from, route.scope, sealed)
       },
       gap: (from, to, missing) => events.emit('gap', { from, to, missing }),
       dropped: (from, why) => {
@@ -464,71 +472,42 @@ export class Messenger {
     }
   }
 
-  // ---- receipts and hints
+  // ---- receipts
 
   private receipt(from: string, receipt: Receipt): void {
-    const outlet = this.outlets.get(from, 'default')
-    if (receipt.status !== ReceiptStatus.incarnation) return
-    outlet.retarget(receipt.incarnation)
-    this.refusedFrame(outlet, receipt.flow, receipt.ackUpTo, 'STALE_INCARNATION', 'receiver')
-  }
-
-  /** Our frames went to a process that is no more; the live one says who it is. */
-  private hintIncarnation(from: string, scope: string, sealed: Uint8Array): void {
-    if (!this.mayHint(`inc ${from}`)) return
-    const receipt = encodeReceipt({
-      status: ReceiptStatus.incarnation,
-      ...positionOf(sealed),
-      incarnation: this.parts.incarnation,
-    })
-    this.hint(from, scope, receipt)
-  }
-
-  /** In a frame of its own, whose kind shows: a receiver that refuses all that is not bound to it takes receipts. */
-  private hint(from: string, scope: string, receipt: Uint8Array): void {
-    try {
-      this.outlets.get(from, scope).sealAlone(Kind.receipt, receipt)
-    } catch (error) {
-      // No key for this scope: whoever sent it must go without.
-      this.parts.logger.warn({ from, err: error }, 'a sender cannot be told why its frame was refused')
-    }
-  }
-
-  /**
-   * The sender holds a key that we do not. What we say is sealed with ours, so it may not open there; that it came,
-   * with the kind of a receipt and a key that is unknown there, says enough.
-   */
-  private hintUnknownKey(from: string, scope: string, kid: Uint8Array, sealed: Uint8Array): void {
-    if (sealed[2] === Kind.receipt) {
-      this.keyMismatch(from)
-      return
-    }
-    if (!this.mayHint(`key ${from}`)) return
-    this.hint(from, scope, encodeReceipt({ status: ReceiptStatus.unknownKey, ...positionOf(sealed), kid }))
-  }
-
-  private keyMismatch(from: string): void {
-    for (const outlet of this.outlets.all()) {
-      if (outlet.to !== from) continue
-      for (const waiter of [...outlet.awaiting] as Pending[]) {
-        const message = `${waiter.what}: ${from} does not hold the key this was sealed with`
-        waiter.fail(waiter.error('UNKNOWN_KEY', message, 'not-delivered', { hop: 'receiver' }))
+    switch (receipt.status) {
+      case ReceiptStatus.incarnation: {
+        const outlet = this.outlets.get(from, 'default')
+        outlet.retarget(receipt.incarnation)
+        this.refusedFrame(outlet, receipt.flow, receipt.ackUpTo, 'STALE_INCARNATION', 'receiver')
+        return
       }
-      this.parts.events.emit('dropped', { to: from, code: 'UNKNOWN_KEY' })
+      case ReceiptStatus.unknownKey:
+        // All frames of a flow are sealed with the same key.
+        this.keyMismatch(from, (outlet, flow) => asked(outlet, from) && sameFlow(flow.id, receipt.flow))
     }
   }
 
-  private mayHint(what: string): boolean {
-    const now = this.parts.clock()
-    if (now - (this.hintedAt.get(what) ?? Number.NEGATIVE_INFINITY) < hintEveryMs) return false
-    if (this.hintedAt.size > 10_000) this.hintedAt.clear()
-    this.hintedAt.set(what, now)
-    return true
+  private unknownKey(from: string, scope: string, kid: Uint8Array, sealed: Uint8Array): void {
+    if (sealed[2] !== Kind.receipt) this.hints.unknownKey(from, scope, kid, sealed)
+    // What it says is sealed with a key that is not ours; that it came at all says enough.
+    else this.keyMismatch(from, (outlet) => asked(outlet, from) && outlet.scope === scope)
+  }
+
+  private keyMismatch(from: string, concerns: (outlet: Outlet, flow: SealingFlow) => boolean): void {
+    const message = `${from} does not hold the key this was sealed with`
+    for (const outlet of [...this.outlets.all()]) {
+      for (const waiter of [...outlet.awaiting] as Pending[]) {
+        if (!concerns(outlet, waiter.flow!)) continue
+        waiter.answered(from, ReplyStatus.refused, () => ({ code: 'UNKNOWN_KEY', message }))
+      }
+    }
+    this.parts.events.emit('dropped', { to: from, code: 'UNKNOWN_KEY' })
   }
 
   private refusedFrame(outlet: Outlet, flow: Uint8Array, counter: number, code: Code, hop: 'mediator' | 'receiver') {
     for (const waiter of [...outlet.awaiting] as Pending[]) {
-      if (waiter.counter !== counter || !sameBytes(waiter.flow!.id, flow)) continue
+      if (waiter.counter !== counter || !sameFlow(waiter.flow!.id, flow)) continue
       // An earlier copy may have arrived; the next one may get through.
       if (waiter.kept && waiter.kept.attempts > 1 && hop === 'mediator') continue
       waiter.fail(waiter.error(code, `${waiter.what}: ${meaning(code, outlet.to)}`, 'not-delivered', { hop }))
@@ -564,7 +543,7 @@ export class Messenger {
       const outlet = this.outlets.numbered(route)
       const counter = counterOf(frameId, 8)
       for (const waiter of [...(outlet?.awaiting ?? [])] as Pending[]) {
-        if (waiter.counter === counter && sameBytes(waiter.flow!.id, frameId)) waiter.accepted(names)
+        if (waiter.counter === counter && sameFlow(waiter.flow!.id, frameId)) waiter.accepted(names)
       }
     },
     status: (route, online, incarnation) => {
@@ -639,23 +618,8 @@ export class Messenger {
   }
 }
 
-/** A call's number, and so the place of a frame in its flow: from the clear header. */
-const positionOf = (sealed: Uint8Array) => ({
-  flow: sealed.slice(20, 28),
-  ackUpTo: counterOf(sealed, 56),
-  bitmapLow: 1,
-  bitmapHigh: 0,
-})
-
-function counterOf(bytes: Uint8Array, at: number): number {
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-  return view.readUInt32BE(at) * 2 ** 32 + view.readUInt32BE(at + 4)
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  for (let i = 0; i < 8; i++) if (a[i] !== b[i]) return false
-  return true
-}
+/** Whether this node was asked there: it alone, or as a member of a group. */
+const asked = (outlet: Outlet, name: string): boolean => outlet.to === name || outlet.to.startsWith('group:')
 
 /** Of whatever was thrown, cut so that it fits a frame. */
 function messageOf(error: unknown): string {
