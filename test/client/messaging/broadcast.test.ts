@@ -214,7 +214,11 @@ describe('broadcast', () => {
     const pending = vera.broadcast('vault', 'secret', 42, { want: 'acks', timeout: 100 })
     await turns()
     await time.advance(1_500)
-    expect(await pending).toMatchObject({ ok: ['victor'], missing: ['olga'] })
+    const { ok, failed, missing } = await pending
+    expect({ ok, missing }).toEqual({ ok: ['victor'], missing: [] })
+    expect(failed).toEqual([
+      { name: 'olga', error: expect.objectContaining({ code: 'UNKNOWN_KEY', outcome: 'not-delivered' }) },
+    ])
     expect(got).toEqual(['victor 42'])
     expect(refused).toEqual([{ from: 'vera', code: 'UNKNOWN_KEY' }])
   })
