@@ -1,0 +1,45 @@
+import { system as aedes } from './aedes/system.mjs'
+import { moleculerNats, moleculerTcp } from './moleculer/system.mjs'
+import { system as mosquitto } from './mosquitto/system.mjs'
+import { system as nats } from './nats/system.mjs'
+import { system as rabbitmq } from './rabbitmq/system.mjs'
+import { system as raw } from './raw/system.mjs'
+import { system as redis } from './redis/system.mjs'
+import { sealway, sealwayIpc, sealwayWs } from './sealway/system.mjs'
+import { system as socketio } from './socketio/system.mjs'
+import { system as ws } from './ws/system.mjs'
+
+/**
+ * @typedef {object} System
+ * @property {string} name as in the results
+ * @property {string} title
+ * @property {string} client path of its client module, an `Open` of harness/link.mjs
+ * @property {string} settings which of its documented settings are used, for RESULTS.md
+ * @property {readonly string[]} packages of bench/node_modules whose versions are reported
+ * @property {{ name?: string, program: string, version: readonly string[] }} [server] a Debian package, and what prints its
+ *   version
+ * @property {Record<string, string>} [without] cases it has no figure for, and why
+ * @property {(processes: import('../harness/processes.mjs').Processes) => Promise<import('../harness/measure.mjs').Server>} start
+ */
+
+/**
+ * In the order in which they are measured and listed. The systems of the HTTP cases (express-http-proxy,
+ * fastify-proxy, nginx, none) come between `moleculer-nats` and `raw`, together with those cases.
+ *
+ * @type {readonly System[]}
+ */
+export const systems = [
+  sealway,
+  sealwayIpc,
+  sealwayWs,
+  nats,
+  redis,
+  mosquitto,
+  aedes,
+  rabbitmq,
+  ws,
+  socketio,
+  moleculerTcp,
+  moleculerNats,
+  raw,
+]

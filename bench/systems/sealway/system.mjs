@@ -1,0 +1,55 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const command = fileURLToPath(new URL('../../../server/dist/main.js', import.meta.url))
+const client = fileURLToPath(new URL('./client.mjs', import.meta.url))
+const defaults =
+  'its own command `sealway start` and its public client library, with their defaults: sealed, authenticated, ' +
+  'every limit on, registry in SQLite'
+
+/** The three ways to dial one and the same mediator. */
+export const sealway = transport('sealway', 'Sealway over TCP', ({ port }) => `http://127.0.0.1:${port}`)
+export const sealwayIpc = transport('sealway-ipc', 'Sealway over a Unix socket', ({ ipcPath }) => `unix:${ipcPath}`)
+export const sealwayWs = transport('sealway-ws', 'Sealway over socket.io', ({ port }) => `ws://127.0.0.1:${port}`)
+
+/**
+ * @param {string} name
+ * @param {string} title
+ * @param {(mediator: { port: number, ipcPath: string }) => string} urlOf
+ * @returns {import('../index.mjs').System}
+ */
+function transport(name, title, urlOf) {
+  return {
+    name,
+    title,
+    client,
+    settings: defaults,
+    packages: ['../client-lib'],
+    async start(processes) {
+      if (!existsSync(command)) throw new Error('it is not built: make build')
+      const [port, adminPort] = [await processes.freePort(), await processes.freePort()]
+      const folder = processes.folder(name)
+      const ipcPath = path.join(folder, 'link.sock')
+      const secret = randomBytes(32).toString('base64url')
+      const env = {
+        PORT: String(port),
+        ADMIN_PORT: String(adminPort),
+        IPC_PATH: ipcPath,
+        DATABASE_URL: 'sqlite:./sealway.sqlite',
+        PROTECTED_BASIC_AND_JWT: secret,
+        PROTECTED_ADMIN_PASSWORD: randomBytes(18).toString('base64url'),
+      }
+      const running = await processes.nodeProgram(`${name}.server`, command, {
+        args: ['start'],
+        env,
+        cwd: folder,
+        port,
+      })
+      // The nodes' key: the mediator never sees it.
+      const key = `mk1_${randomBytes(32).toString('base64url')}`
+      return { endpoint: { host: '127.0.0.1', port, folder, url: urlOf({ port, ipcPath }), secret, key }, running }
+    },
+  }
+}
