@@ -58,6 +58,28 @@ describe('the first minutes: make start, make client, make sender', () => {
     await sender.seesNext(/call client-1: .* = /)
   }, 60_000)
 
+  it.each(['tcp', 'ws', 'ipc'] as const)(
+    'work the same over %s',
+    async (transport) => {
+      const socket = join(folder, 'sealway.sock')
+      const urls = { tcp: `http://127.0.0.1:${env.PORT}`, ws: `ws://127.0.0.1:${env.PORT}`, ipc: `unix:${socket}` }
+      env = { ...env, IPC_PATH: socket, LOG_FORMAT: 'json' }
+      const mediator = startMediator()
+      await mediator.saw(/is running/)
+      env = { ...env, SEALWAY_URL: urls[transport] }
+      start('examples/dist/client.js')
+      const sender = start('examples/dist/sender.js')
+      await sender.saw(/call client-1: .* = /)
+      await sender.saw(/call any:demo: answered by client-1/)
+      await sender.saw(/broadcast to demo: done by client-1; failed none; missing none/)
+      for (const name of ['client-1', 'sender-1']) {
+        const joined = await mediator.saw(new RegExp(`"node":"${name}".*"transport":"(\\w+)"`))
+        expect(joined[1]).toBe(transport)
+      }
+    },
+    60_000,
+  )
+
   it('end in order: each drains on a signal and exits with 0', async () => {
     const mediator = startMediator()
     await mediator.saw(/is running/)
