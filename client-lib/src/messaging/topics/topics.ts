@@ -1,0 +1,178 @@
+import { type PeerChange, parseGroup, type SealwayError } from '@sealway/protocol'
+import type { Logger } from '../../session/log.js'
+import type { BroadcastReport } from '../broadcast.js'
+import type { Command, Context } from '../delivery.js'
+import type { Handler } from '../middleware.js'
+import { Consumers } from './consumers.js'
+import { EventReader, type ReceivedEvent } from './event-reader.js'
+import { checkEvent } from './pattern.js'
+import { type SubscribeOptions, Subscriptions } from './subscriptions.js'
+
+export interface PublishOptions {
+  /** The group in which it happens; the node's first one unless given. */
+  readonly in?: string
+  /** `report` (default): who was reached. `acks`: who had subscribed and has handled it. */
+  readonly want?: 'report' | 'acks'
+  readonly timeout?: number
+  readonly signal?: AbortSignal
+  readonly meta?: { readonly [name: string]: unknown }
+}
+
+/** Actions of the library itself; `on` refuses names that begin like these. */
+export const subscriptionsAction = '$subscriptions'
+export const subscribedAction = '$subscribed'
+/** Under this name the handler table finds what takes events. */
+export const eventEntry = '$event'
+
+/** What events need of a node. */
+export interface TopicsParts {
+  readonly name: string
+  readonly groups: readonly string[]
+  readonly logger: Logger
+  /** To every other member of the group; with `acks` the report's replies say whether it was taken. */
+  broadcastEvent(group: string, event: string, body: unknown, options: PublishOptions): Promise<BroadcastReport>
+  /** To this node itself, by way of the mediator. @returns whether it was taken */
+  callEvent(to: string, event: string, body: unknown, options: PublishOptions): Promise<unknown>
+  ask(node: string, group: string): Promise<unknown>
+  tell(group: string, list: unknown): Promise<unknown>
+  members(group: string): Promise<readonly { readonly name: string }[]>
+  watch(group: string): AsyncIterable<PeerChange>
+}
+
+interface Directory {
+  readonly consumers: Consumers
+  readonly ready: Promise<void>
+}
+
+/** Publish and subscribe over broadcasts: the mediator sees a frame to a group, and no event's name. */
+export class Topics {
+  private readonly subscriptions: Subscriptions
+  private readonly directories = new Map<string, Directory>()
+  private readonly parts: TopicsParts
+
+  constructor(parts: TopicsParts) {
+    this.parts = parts
+    this.subscriptions = new Subscriptions(parts.name, parts.groups, (group) => this.changed(group))
+  }
+
+  subscribe(pattern: string, handler: Handler, options?: SubscribeOptions): () => void {
+    return this.subscriptions.add(pattern, handler, options)
+  }
+
+  events<Body>(pattern: string, options?: SubscribeOptions): AsyncIterableIterator<ReceivedEvent<Body>> {
+    const reader = new EventReader<Body>()
+    return reader.attach(this.subscriptions.add(pattern, reader.take as Handler, options))
+  }
+
+  async publish(event: string, body: unknown, options: PublishOptions = {}): Promise<BroadcastReport> {
+    checkEvent(event)
+    const { name, groups } = this.parts
+    const group = parseGroup(options.in ?? groups[0])
+    const { consumers, ready } = this.directory(group)
+    await ready
+    const chosen = consumers.choose(event)
+    const meta = { ...options.meta, ...(chosen.size > 0 ? { $to: Object.fromEntries(chosen) } : {}) }
+    const sealed = { ...options, ...(Object.keys(meta).length > 0 ? { meta } : {}) }
+    const mine =
+      groups.includes(group) && (this.subscriptions.takes(group, event) || [...chosen.values()].includes(name))
+    const own = mine ? this.publishToSelf(group, event, body, sealed) : undefined
+    const report = await this.parts.broadcastEvent(group, event, body, sealed)
+    return merged(report, options.want === 'acks', name, await own)
+  }
+
+  /** A broadcast leaves its sender out; an event that this node subscribed to, or was chosen for, does not. */
+  private async publishToSelf(group: string, event: string, body: unknown, options: PublishOptions) {
+    const meta = { ...options.meta, $in: group }
+    try {
+      return { taken: (await this.parts.callEvent(this.parts.name, event, body, { ...options, meta })) === true }
+    } catch (error) {
+      return { error: error as SealwayError }
+    }
+  }
+
+  /** What arrived as an event. @returns whether anything here took it */
+  readonly deliver = (command: Command, context: Context): Promise<boolean> => {
+    const { meta } = command
+    const group = context.to.startsWith('group:') ? context.to.slice(6) : String(meta.$in)
+    const chosen = new Map(Object.entries((meta.$to ?? {}) as { [consumer: string]: string }))
+    return this.subscriptions.deliver(group, command, context, chosen)
+  }
+
+  /** Another node asks what this one consumes. */
+  readonly answer = (command: Command): unknown => {
+    const { group } = (command.body ?? {}) as { group?: unknown }
+    return typeof group === 'string' ? this.subscriptions.consumersIn(group) : []
+  }
+
+  /** Another node says what it consumes now. */
+  readonly told = (command: Command, { from }: Context): void => {
+    const { group, list } = (command.body ?? {}) as { group?: unknown; list?: unknown }
+    if (typeof group === 'string') this.directories.get(group)?.consumers.told(from, list)
+  }
+
+  private changed(group: string): void {
+    const list = this.subscriptions.consumersIn(group)
+    this.directories.get(group)?.consumers.told(this.parts.name, list)
+    this.parts.tell(group, { group, list }).catch((error: unknown) => {
+      this.parts.logger.debug({ group, err: error }, 'publishers will ask for the new subscriptions')
+    })
+  }
+
+  /** Made with the first publish in a group, and kept current from then on. */
+  private directory(group: string): Directory {
+    const known = this.directories.get(group)
+    if (known) return known
+    const consumers = new Consumers()
+    consumers.told(this.parts.name, this.subscriptions.consumersIn(group))
+    const directory = { consumers, ready: this.fill(group, consumers) }
+    this.directories.set(group, directory)
+    void this.follow(group, consumers)
+    return directory
+  }
+
+  private async fill(group: string, consumers: Consumers): Promise<void> {
+    try {
+      const members = await this.parts.members(group)
+      await Promise.all(members.map((member) => this.learn(group, member.name, consumers)))
+    } catch (error) {
+      this.parts.logger.debug({ group, err: error }, 'who consumes events here is not known yet')
+    }
+  }
+
+  private async follow(group: string, consumers: Consumers): Promise<void> {
+    try {
+      for await (const { type, peer } of this.parts.watch(group)) {
+        if (type === 'left') consumers.left(peer.name)
+        else void this.learn(group, peer.name, consumers)
+      }
+    } catch (error) {
+      // The next publish asks anew.
+      this.parts.logger.debug({ group, err: error }, 'consumers are not followed any more')
+    }
+    this.directories.delete(group)
+  }
+
+  private async learn(group: string, node: string, consumers: Consumers): Promise<void> {
+    if (node === this.parts.name) return
+    try {
+      consumers.told(node, await this.parts.ask(node, group))
+    } catch (error) {
+      this.parts.logger.debug({ node, err: error }, 'a member does not say what it consumes')
+    }
+  }
+}
+
+function merged(
+  report: BroadcastReport,
+  wantsAcks: boolean,
+  name: string,
+  own: { readonly taken: boolean } | { readonly error: SealwayError } | undefined,
+): BroadcastReport {
+  const took = wantsAcks ? report.ok.filter((node) => report.replies.get(node) === true) : report.ok
+  const all = { ...report, ok: [...took], failed: [...report.failed], targets: [...report.targets], replies: new Map() }
+  if (own === undefined) return all
+  all.targets.push(name)
+  if ('error' in own) all.failed.push({ name, error: own.error })
+  else if (wantsAcks && own.taken) all.ok.push(name)
+  return all
+}
