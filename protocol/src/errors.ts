@@ -51,6 +51,7 @@ export const codeTable = [
   [54, 'STREAM_LOST', 'later', 0, 'a stream broke before its end'],
   [55, 'STALE_INCARNATION', 'later', 0, 'sealed for an earlier process of the receiver'],
   [56, 'NOT_ENOUGH', 'later', 0, 'fewer members answered than were needed'],
+  [57, 'CIRCUIT_OPEN', 'later', 0, 'the target failed too often and is left alone for a while'],
   // 80-99: said at start
   [80, 'CONFIG_INVALID', 'never', 0, 'a setting is missing or wrong'],
   [81, 'PORT_IN_USE', 'later', 0, 'another process listens on this port or socket'],

@@ -46,9 +46,11 @@ export const FrameType = {
   token: 18,
   /** Mediator to node, JSON: members of a watched group came or went. */
   peers: 19,
+  /** Mediator to node, JSON: the policies, or what changed of them. Only after a query has asked for them. */
+  policies: 20,
 } as const
 export type FrameType = (typeof FrameType)[keyof typeof FrameType]
-export const highestFrameType = FrameType.peers
+export const highestFrameType = FrameType.policies
 
 /** Flags of a send frame. Others are refused. */
 export const FrameFlag = { wantAccepted: 1 } as const

@@ -81,6 +81,7 @@ export type Query =
   | { readonly type: 'watch'; readonly group: string }
   | { readonly type: 'unwatch'; readonly group: string }
   | { readonly type: 'time' }
+  | { readonly type: 'policies' }
 
 export interface Peer {
   readonly name: string

@@ -57,6 +57,15 @@ const peer = {
   endpoints: [],
 }
 
+const policy = {
+  target: 'any:orders',
+  action: 'quote',
+  timeout: 2_000,
+  retries: { max: 3, firstMs: 100, factor: 2, maxMs: 5_000, jitter: 0.2, whenNoPeer: true },
+  breaker: { failures: 5, windowMs: 10_000, openMs: 5_000, halfOpen: 1 },
+  balance: { sticky: 'customer.id' },
+}
+
 const good = () => [
   json(1, 'hello', hello),
   json(2, 'welcome', welcome),
@@ -97,6 +106,8 @@ const good = () => [
   json(17, 'answer', { peers: [peer] }, 41),
   opaque(18, 'token', text('eyJhbGciOiJIUzI1NiJ9.e30.c2ln')),
   json(19, 'peers', { group: 'orders', type: 'joined', peer }),
+  json(20, 'policies: a list', { type: 'list', policies: [policy, { target: '*', timeout: 5_000 }] }),
+  json(20, 'policies: one that was removed', { type: 'removed', target: 'any:orders', action: 'quote' }),
 ]
 
 /** What a reader with a limit of 1 MiB refuses before it looks at a body. */
@@ -105,7 +116,7 @@ const malformedHeaders = () => [
   { name: 'length 2^32 - 1', error: 'TOO_LARGE', bytes: frame(4, 0, '', { length: 2 ** 32 - 1 }) },
   { name: 'length one over the limit', error: 'TOO_LARGE', bytes: frame(11, 1, '', { length: 1_048_577 }) },
   { name: 'type 0', error: 'MALFORMED', bytes: frame(0, 0, '') },
-  { name: 'type 20', error: 'MALFORMED', bytes: frame(20, 0, '') },
+  { name: 'type 21', error: 'MALFORMED', bytes: frame(21, 0, '') },
   { name: 'type 255', error: 'MALFORMED', bytes: frame(255, 0, '') },
   { name: 'lowest reserved bit', error: 'MALFORMED', bytes: frame(4, 0, '', { reserved: 1 }) },
   { name: 'highest reserved bit', error: 'MALFORMED', bytes: frame(4, 0, '', { reserved: 0x8000 }) },
