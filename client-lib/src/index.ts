@@ -7,6 +7,15 @@ export {
   SealwayError,
   type TransportName,
 } from '@sealway/protocol'
+export {
+  type ActionContext,
+  type ActionHandler,
+  type ActionMap,
+  type ActionReport,
+  type ActionShape,
+  connect,
+  type TypedNode,
+} from './actions.js'
 export { Keyring, type KeyringKeys } from './crypto/keyring.js'
 export { formatKey, generateKey, keyFromPassphrase, parseKey } from './crypto/keys.js'
 export type { Receipt } from './messaging/acked.js'
@@ -14,11 +23,21 @@ export type { BroadcastReport, Want } from './messaging/broadcast.js'
 export type { WaitOptions } from './messaging/deadline.js'
 export { type Command, type Context, ExpectedError } from './messaging/delivery.js'
 export type { NodeEvents } from './messaging/events.js'
+export { type ExpectedFailure, expectError, isExpected } from './messaging/expected.js'
 export type { AfterHook, BeforeHook, Handled, PluginHooks } from './messaging/hooks.js'
 export type { AckedOptions, BroadcastOptions, CallOptions, GatherOptions, SendOptions } from './messaging/messenger.js'
+export type { MetaOptions } from './messaging/meta.js'
 export type { Handler, HandlerOptions, Middleware } from './messaging/middleware.js'
 export type { Codec } from './messaging/payload.js'
-export { connect, type Node } from './node.js'
+export type { Ping } from './messaging/ping.js'
+export type { LinkContext } from './messaging/sender.js'
+export type { CollectOptions, Items } from './messaging/streams/items.js'
+export type { StreamOptions, StreamReader, StreamWriter } from './messaging/streams/reader.js'
+export type { StreamSource } from './messaging/streams/source.js'
+export type { ReceivedEvent } from './messaging/topics/event-reader.js'
+export type { SubscribeOptions } from './messaging/topics/subscriptions.js'
+export type { PublishOptions } from './messaging/topics/topics.js'
+export type { Node, Plugin } from './node.js'
 export type { ConnectOptions } from './options.js'
 export type { Logger } from './session/log.js'
 export type { TokenSource } from './session/token.js'

@@ -14,6 +14,7 @@ import type { Receipt } from './messaging/acked.js'
 import type { BroadcastReport } from './messaging/broadcast.js'
 import { aborted, timeoutOf, type WaitOptions } from './messaging/deadline.js'
 import { Emitter, type NodeEvents } from './messaging/events.js'
+import { type ExpectedFailure, expectError, isExpected } from './messaging/expected.js'
 import type { AfterHook, BeforeHook, PluginHooks } from './messaging/hooks.js'
 import {
   type AckedOptions,
@@ -289,6 +290,13 @@ export class Node {
   off(action: string, handler?: Handler<never>): boolean {
     return this.messenger.handlers.table.delete(action, handler as Handler | undefined)
   }
+  on<Body = unknown>(
+    action: string,
+    first: Middleware<Body> | HandlerOptions,
+    second: Middleware<Body>,
+    third: Middleware<Body>,
+    handler: Handler<Body>,
+  ): this
 
   /** What has a handler here. */
   get actions(): string[] {
@@ -365,6 +373,21 @@ export class Node {
    */
   sendAcked(to: string, action: string, body?: unknown, options?: AckedOptions): Promise<Receipt> {
     return this.perform(() => this.messenger.sendAcked(to, action, body, options))
+  /** The same node, where it is typed by a map of actions. */
+  get untyped(): Node {
+    return this
+  }
+
+  /** Whether a call was answered with `ctx.fail(code, data)`; then `error.data.data` is that data. */
+  isExpected<Data = unknown>(error: unknown, code: string): error is ExpectedFailure<string, Data> {
+    return isExpected<Data>(error, code)
+  }
+
+  /** The data of `ctx.fail(code, data)`. Any other error is thrown on. */
+  expectError<Data = unknown>(error: unknown, code: string): Data {
+    return expectError<Data>(error, code)
+  }
+
   }
 
   /**

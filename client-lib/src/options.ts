@@ -16,7 +16,7 @@ import {
 import { Keyring, type KeyringKeys, keysFromEnvironment } from './crypto/keyring.js'
 import { readKeysFile } from './crypto/keys-file.js'
 import type { Codec } from './messaging/payload.js'
-import { type Logger, silentLogger } from './session/log.js'
+import { guarded, type Logger, silentLogger } from './session/log.js'
 import type { Timers } from './session/timers.js'
 import { mintedBy, type TokenSource } from './session/token.js'
 import { chooseTransport } from './transport/choose.js'
@@ -121,7 +121,7 @@ export function resolveOptions(options: ConnectOptions, { environment, clock }: 
     keysFile,
     endpoints: parseEndpoints(options.endpoints),
     meta: options.meta && parseMeta(options.meta),
-    logger: options.logger ?? silentLogger,
+    logger: options.logger ? guarded(options.logger) : silentLogger,
     signal: options.signal,
     timeoutMs,
     codec: options.codec,

@@ -11,6 +11,8 @@ export interface Command<Body = unknown> {
   readonly body: Body
   /** Correlation: the same at sender and receiver. */
   readonly key: string
+  /** Size of the body as sent, bytes. */
+  readonly bodyBytes: number
   /** What the sender put beside the body. */
   readonly meta: { readonly [name: string]: unknown }
 }
@@ -133,7 +135,11 @@ export class Delivery implements Command, Context {
     return this.encoding
   }
 
-  /** Size of the body as sent, bytes. */
+  /** Under what the handler table knows it. */
+  get entry(): string {
+    return (this.encoding & eventFlag) === 0 ? this.action : eventEntry
+  }
+
   get bodyBytes(): number {
     return this.bodyEnd - this.bodyStart
   }

@@ -32,7 +32,21 @@ import { encodeMeta, type MetaOptions } from './meta.js'
 import { KnownIds, type Outcome } from './outcomes.js'
 import type { Outlet } from './outlet.js'
 import { Outlets, usualScope } from './outlets.js'
-import { ActionNames, ackOnlyFlag, BodyWriter, type Codec, earlyOrKeptFlag, ReplyStatus } from './payload.js'
+import {
+  ActionNames,
+  ackOnlyFlag,
+  BodyWriter,
+  type Codec,
+  earlyOrKeptFlag,
+  messageBytes,
+  ReplyStatus,
+  writeMessage,
+} from './payload.js'
+import { Lanes } from './streams/lanes.js'
+import type { StreamOptions, StreamReader } from './streams/reader.js'
+import { closeStream, isStream, type StreamSource } from './streams/source.js'
+import { Streams } from './streams/streams.js'
+import { messageOf } from './thrown.js'
 import { Waiting } from './waiting.js'
 
 export interface SendOptions extends WaitOptions, MetaOptions {}
@@ -620,18 +634,6 @@ export class Messenger {
 
 /** Whether this node was asked there: it alone, or as a member of a group. */
 const asked = (outlet: Outlet, name: string): boolean => outlet.to === name || outlet.to.startsWith('group:')
-
-/** Of whatever was thrown, cut so that it fits a frame. */
-function messageOf(error: unknown): string {
-  try {
-    const text = error instanceof Error && typeof error.message === 'string' ? error.message : String(error)
-    return text.length > maxMessageCharacters ? `${text.slice(0, maxMessageCharacters)}...` : text
-  } catch {
-    return 'it threw something without a text form'
-  }
-}
-
-const maxMessageCharacters = 1_000
 
 function meaning(code: Code, to: string): string {
   switch (code) {
