@@ -25,7 +25,12 @@ import {
   type SendOptions,
 } from './messaging/messenger.js'
 import type { Handler, HandlerOptions, HandlerSteps, Middleware } from './messaging/middleware.js'
+import { eventEntry, eventFlag } from './messaging/payload.js'
 import { type Ping, pingPeer } from './messaging/ping.js'
+import type { StreamOptions, StreamReader } from './messaging/streams/reader.js'
+import type { ReceivedEvent } from './messaging/topics/event-reader.js'
+import type { SubscribeOptions } from './messaging/topics/subscriptions.js'
+import { type PublishOptions, subscribedAction, subscriptionsAction, Topics } from './messaging/topics/topics.js'
 import {
   type ConnectOptions,
   type ResolvedOptions,
@@ -40,6 +45,8 @@ import { MediatorClock } from './session/mediator-clock.js'
 import { realTimers, signalAfter, type Timers } from './session/timers.js'
 
 const queryTimeoutMs = 10_000
+/** How long a first publish waits to learn who consumes, ms. */
+const askTimeoutMs = 1_000
 /** How long a drain waits for handlers, answers and queues, ms (SEMANTICS.md, "Drain"). */
 const drainTimeoutMs = 25_000
 const drainPollMs = 10
@@ -88,6 +95,7 @@ export class Node {
   private readonly messenger: Messenger
   private readonly dialer: Dialer
   private readonly watches = new PeerWatches()
+  private readonly topics: Topics
   private readonly plugins = new Set<string>()
   private readonly clock: () => number
   private readonly mediatorClock: MediatorClock
@@ -157,6 +165,26 @@ export class Node {
       goaway: (leave) => void this.leaveWhenQuiet(leave),
       over: (error) => this.over(error),
     })
+    this.topics = new Topics({
+      name,
+      groups,
+      logger,
+      broadcastEvent: (group, event, body, { want = 'report', ...waiting }) => {
+        const options = { ...waiting, want: want === 'acks' ? ('replies' as const) : want }
+        return this.perform(() => this.messenger.broadcast(group, event, body, options, eventFlag))
+      },
+      callEvent: (to, event, body, waiting) =>
+        this.perform(() => this.messenger.call(to, event, body, waiting, eventFlag)),
+      ask: (to, group) => this.messenger.call(to, subscriptionsAction, { group }, { timeout: askTimeoutMs }),
+      tell: (group, list) => this.perform(() => this.messenger.broadcast(group, subscribedAction, list)),
+      members: (group) => this.peers(group, { timeout: askTimeoutMs }),
+      watch: (group) => this.watchPeers(group),
+    })
+    const { table } = this.messenger.handlers
+    const ours = { ours: true }
+    table.set(eventEntry, [this.topics.deliver], ours)
+    table.set(subscriptionsAction, [this.topics.answer], ours)
+    table.set(subscribedAction, [this.topics.told], ours)
     this.keysFile = options.keysFile === undefined ? undefined : this.watchKeys(options.keysFile)
     this.dialer.start()
   }
@@ -262,6 +290,13 @@ export class Node {
     second: Middleware<Body>,
     handler: Handler<Body>,
   ): this
+  on<Body = unknown>(
+    action: string,
+    first: Middleware<Body> | HandlerOptions,
+    second: Middleware<Body>,
+    third: Middleware<Body>,
+    handler: Handler<Body>,
+  ): this
   on(action: string, ...steps: HandlerSteps): this
   on(action: string, ...steps: HandlerSteps): this {
     this.messenger.handlers.table.set(action, steps)
@@ -290,13 +325,6 @@ export class Node {
   off(action: string, handler?: Handler<never>): boolean {
     return this.messenger.handlers.table.delete(action, handler as Handler | undefined)
   }
-  on<Body = unknown>(
-    action: string,
-    first: Middleware<Body> | HandlerOptions,
-    second: Middleware<Body>,
-    third: Middleware<Body>,
-    handler: Handler<Body>,
-  ): this
 
   /** What has a handler here. */
   get actions(): string[] {
@@ -345,6 +373,21 @@ export class Node {
     return this
   }
 
+  /** The same node, where it is typed by a map of actions. */
+  get untyped(): Node {
+    return this
+  }
+
+  /** Whether a call was answered with `ctx.fail(code, data)`; then `error.data.data` is that data. */
+  isExpected<Data = unknown>(error: unknown, code: string): error is ExpectedFailure<string, Data> {
+    return isExpected<Data>(error, code)
+  }
+
+  /** The data of `ctx.fail(code, data)`. Any other error is thrown on. */
+  expectError<Data = unknown>(error: unknown, code: string): Data {
+    return expectError<Data>(error, code)
+  }
+
   // ---- verbs
 
   /**
@@ -373,21 +416,6 @@ export class Node {
    */
   sendAcked(to: string, action: string, body?: unknown, options?: AckedOptions): Promise<Receipt> {
     return this.perform(() => this.messenger.sendAcked(to, action, body, options))
-  /** The same node, where it is typed by a map of actions. */
-  get untyped(): Node {
-    return this
-  }
-
-  /** Whether a call was answered with `ctx.fail(code, data)`; then `error.data.data` is that data. */
-  isExpected<Data = unknown>(error: unknown, code: string): error is ExpectedFailure<string, Data> {
-    return isExpected<Data>(error, code)
-  }
-
-  /** The data of `ctx.fail(code, data)`. Any other error is thrown on. */
-  expectError<Data = unknown>(error: unknown, code: string): Data {
-    return expectError<Data>(error, code)
-  }
-
   }
 
   /**
@@ -408,6 +436,18 @@ export class Node {
     return this.perform(() => this.messenger.broadcast(group, action, body, options))
   }
 
+  /**
+   * Opens a stream: the items of a handler that returns a generator, a Node or web stream, pulled as they are read;
+   * `break` ends it there too. The handler reads `input` as `ctx.input`. `timeout` is how long to wait until a handler
+   * answers or reads; the stream then takes as long as it takes. To `any:` it goes on with the node that accepted.
+   * @throws SealwayError `INVALID_NAME`, `INVALID_ARGUMENT`, `BUSY`, `ABORTED`, `CLOSED`, at once; who reads gets what
+   * else `call` throws, and once it has begun `STREAM_LOST` (data: { offset }) where the way broke
+   */
+  stream<Item = unknown>(to: string, action: string, body?: unknown, options?: StreamOptions): StreamReader<Item> {
+    if (this.state === 'closed') throw closedError(this.name)
+    return this.messenger.stream(to, action, body, options, this.away) as StreamReader<Item>
+  }
+
   private perform<T>(verb: () => Promise<T>): Promise<T> {
     // A draining node still sends: what it is finishing may need others.
     if (this.state === 'closed') return Promise.reject(closedError(this.name))
@@ -417,6 +457,31 @@ export class Node {
     } catch (error) {
       return Promise.reject(error)
     }
+  }
+
+  // ---- events
+
+  /**
+   * Says that something has happened in a group: `orders.created`. It reaches the nodes that subscribed, this one too,
+   * and of those that subscribed under one consumer name just one. At most once; with `want: 'acks'` the report's `ok`
+   * names those who took it.
+   * @throws SealwayError as `broadcast`
+   */
+  publish(event: string, body?: unknown, options?: PublishOptions): Promise<BroadcastReport> {
+    return this.perform(() => this.topics.publish(event, body, options))
+  }
+
+  /**
+   * Takes events: `orders.created`, `orders.*` (one token), `orders.>` (the rest). With a handler it returns a function
+   * that ends the subscription; without one, an async iterable, which `break` ends.
+   * @throws SealwayError `INVALID_ARGUMENT`
+   */
+  subscribe<Body = unknown>(pattern: string, handler: Handler<Body>, options?: SubscribeOptions): () => void
+  subscribe<Body = unknown>(pattern: string, options?: SubscribeOptions): AsyncIterableIterator<ReceivedEvent<Body>>
+  subscribe(pattern: string, first?: Handler | SubscribeOptions, options?: SubscribeOptions) {
+    return typeof first === 'function'
+      ? this.topics.subscribe(pattern, first, options)
+      : this.topics.events(pattern, first)
   }
 
   // ---- peers

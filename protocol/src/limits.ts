@@ -53,6 +53,12 @@ export const limits = {
   maxPendingCalls: 65_536,
   /** Handlers running at once in one node; above it the link is read no further. */
   maxRunningHandlers: 1_024,
+  /** Largest body of one message, bytes: above a frame it travels as a stream. */
+  maxBodyBytes: 64 * 1024 * 1024,
+  /** What one stream may have on the way and waiting for its reader, bytes. */
+  streamCreditBytes: 256 * 1024,
+  /** Streams that one node has open at once, whoever opened them. */
+  maxStreams: 10_000,
 } as const
 
 export type Limits = { readonly [name in keyof typeof limits]: number }

@@ -1,7 +1,9 @@
 import type { SealwayError, TransportName } from '@sealway/protocol'
 import type { Outcome } from './outcomes.js'
-import { type Codec, decodeBody, Encoding, metaFlag } from './payload.js'
+import { type ActionNames, type Codec, decodeBody, Encoding, eventEntry, eventFlag, metaFlag } from './payload.js'
 import type { Arrival, LinkContext } from './sender.js'
+import { type Items, noItems } from './streams/items.js'
+import type { Stream } from './streams/stream.js'
 import { isBaggage, isTraceparent } from './trace.js'
 
 /** What a handler receives. */
@@ -9,10 +11,10 @@ export interface Command<Body = unknown> {
   readonly action: string
   /** Bytes arrive as a Buffer that shares memory with its bundle; copy what is kept for long. */
   readonly body: Body
-  /** Correlation: the same at sender and receiver. */
-  readonly key: string
   /** Size of the body as sent, bytes. */
   readonly bodyBytes: number
+  /** Correlation: the same at sender and receiver. */
+  readonly key: string
   /** What the sender put beside the body. */
   readonly meta: { readonly [name: string]: unknown }
 }
@@ -44,6 +46,8 @@ export interface Context {
   readonly link: LinkContext
   /** Fires when the caller gave up, its deadline passed, or it disconnected. */
   readonly signal: AbortSignal
+  /** What the caller sends on a stream, pulled by whoever reads it; empty where it is no stream. */
+  readonly input: Items
   /** `throw ctx.fail(code, data)`: an expected error, which the caller gets as such. */
   fail(code: string, data?: unknown): ExpectedError
 }
@@ -72,6 +76,9 @@ export class Delivery implements Command, Context {
   messageId: string | undefined
   /** Of the deadline, while the handler runs. */
   timer: unknown
+  /** The stream that it opened. */
+  stream: Stream | undefined
+  private items: Items | undefined
 
   constructor(
     readonly action: string,
@@ -171,6 +178,17 @@ export class Delivery implements Command, Context {
     return isBaggage(baggage) ? baggage : undefined
   }
 
+  get input(): Items {
+    this.items ??= noItems()
+    return this.items
+  }
+
+  /** It opened a stream, and sends these. */
+  takes(stream: Stream, items: Items): void {
+    this.stream = stream
+    this.items = items
+  }
+
   get signal(): AbortSignal {
     this.controller ??= new AbortController()
     if (this.abortReason) this.controller.abort(this.abortReason)
@@ -193,6 +211,25 @@ export class Delivery implements Command, Context {
 }
 
 const noMeta: { readonly [name: string]: unknown } = Object.freeze({})
+
+/** The message in `bytes[start..end]`; undefined where it is malformed. */
+export function deliveryOf(
+  arrival: Arrival,
+  kind: number,
+  corr: number,
+  deadline: number | undefined,
+  bytes: Buffer,
+  start: number,
+  end: number,
+  actions: ActionNames,
+  codec: Codec | undefined,
+): Delivery | undefined {
+  const payload = readPayload(bytes, start, end)
+  if (!payload) return undefined
+  const { encoding, actionStart, actionEnd, metaStart, bodyStart } = payload
+  const action = actions.decode(bytes, actionStart, actionEnd)
+  return new Delivery(action, arrival, kind, corr, deadline, encoding, bytes, metaStart, bodyStart, end, codec)
+}
 
 /** Reads a message out of its record. @returns undefined where the payload is malformed */
 export function readPayload(

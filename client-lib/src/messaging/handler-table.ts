@@ -31,8 +31,10 @@ export class HandlerTable {
   }
 
   /** @throws SealwayError `INVALID_ARGUMENT` */
-  set(action: string, steps: HandlerSteps, { once = false, replace = false } = {}): void {
+  set(action: string, steps: HandlerSteps, { once = false, replace = false, ours = false } = {}): void {
     checkAction(action)
+    if (!ours && action.startsWith('$'))
+      throw invalid(`${quote(action)}: names that begin with $ are the library's own`)
     const { handler, middlewares, concurrency } = readSteps(action, steps)
     if (!replace && this.byAction.has(action)) {
       throw invalid(`${quote(action)} has a handler already; replace(${quote(action)}, ...) or off(${quote(action)})`)

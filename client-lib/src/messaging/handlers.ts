@@ -2,6 +2,7 @@ import { quote, SealwayError } from '@sealway/protocol'
 import type { Command, Context, Delivery } from './delivery.js'
 import { checkAction, type Entry, HandlerTable } from './handler-table.js'
 import { type AfterHook, type BeforeHook, Hooks } from './hooks.js'
+import { runFor } from './inherited.js'
 import { Fifo, type Line, Lines } from './lines.js'
 import { isThenable } from './middleware.js'
 
@@ -67,7 +68,7 @@ export class Handlers {
    * (docs/decisions/0010), and behind all where too many handlers run.
    */
   dispatch(delivery: Delivery): void {
-    const entry = this.table.find(delivery.action)
+    const entry = this.table.find(delivery.entry)
     if (!entry) {
       const message = `there is no handler for ${quote(delivery.action)}`
       this.refuse(delivery, 'NO_HANDLER', message)
@@ -144,7 +145,11 @@ export class Handlers {
     let pending: Promise<unknown> | undefined
     try {
       if (entry.once) this.table.delete(entry.name)
-      result = entry.run(delivery, delivery)
+      // Only who is waited for: entering a context costs more than the whole rest of a fire.
+      result =
+        delivery.deadline === undefined
+          ? entry.run(delivery, delivery)
+          : runFor(delivery, entry.run, delivery, delivery)
       // Not its own `then`: a strange one could throw, or call back twice.
       if (isThenable(result)) pending = Promise.resolve(result)
     } catch (error) {
@@ -197,7 +202,7 @@ export class Handlers {
   private runWaited(delivery: Delivery, line: Line | undefined): void {
     this.endWait(delivery)
     // The handler may have been replaced or taken off meanwhile.
-    const entry = this.table.find(delivery.action)
+    const entry = this.table.find(delivery.entry)
     const { aborted } = delivery
     if (entry && !aborted) return this.run(delivery, entry, line)
     if (line) line.running--

@@ -3,7 +3,7 @@ import { RecordCursor } from '../crypto/bundle.js'
 import type { OpeningFlow } from '../crypto/flow-table.js'
 import { InboundRoute, type Opener, type OpenResult } from '../crypto/open.js'
 import { decodeReceipt, type Receipt } from '../crypto/receipt.js'
-import { Delivery, readPayload } from './delivery.js'
+import { type Delivery, deliveryOf } from './delivery.js'
 import { FlowOutcomes, Outcome } from './outcomes.js'
 import { type ActionNames, type Codec, decodeBody, earlyOrKeptFlag } from './payload.js'
 import { type Arrival, Sender } from './sender.js'
@@ -28,6 +28,16 @@ export interface InboxParts {
   readonly withdrawn: (from: string, corr: number) => void
   readonly answered: (from: string, corr: number, status: number, body: () => unknown) => void
   readonly receipt: (from: string, receipt: Receipt) => void
+  /** A record of a stream: its number, what its sender waits, and its payload. */
+  readonly stream: (
+    arrival: Arrival,
+    number: number,
+    ttlMs: number,
+    late: boolean,
+    bytes: Buffer,
+    start: number,
+    end: number,
+  ) => void
   /** A frame was refused; the sender is told where that is possible. */
   readonly refused: (
     route: InboundRoute<FlowOrder>,
@@ -35,7 +45,7 @@ export interface InboxParts {
     sealed: Uint8Array,
   ) => void
   /** Frames of a sender did not arrive: how many. */
-  readonly gap: (from: string, to: string, missing: number) => void
+  readonly gap: (from: string, to: string, missing: number, scope: string) => void
   /** Counted, not delivered. */
   readonly dropped: (from: string, why: 'duplicate' | 'late' | 'expired' | 'malformed') => void
 }
@@ -149,13 +159,13 @@ export class Inbox {
     if (!order) {
       // To this node, a flow begins at 0; a member of a group may have come later than the flow.
       const direct = !route.to.includes(':')
-      if (direct && counter > 0) this.parts.gap(route.from, route.to, counter)
+      if (direct && counter > 0) this.parts.gap(route.from, route.to, counter, route.scope)
       flow.attached = { expected: counter + 1 }
       return false
     }
     if (route.to.startsWith('any:')) return false
     if (counter < order.expected) return true
-    if (counter > order.expected) this.parts.gap(route.from, route.to, counter - order.expected)
+    if (counter > order.expected) this.parts.gap(route.from, route.to, counter - order.expected, route.scope)
     order.expected = counter + 1
     return false
   }
@@ -195,26 +205,16 @@ export class Inbox {
         break
       case Kind.acked:
         break
+      case Kind.stream:
+        return parts.stream(arrival, corr, cursor.ttlMs, late, bytes, payloadStart, payloadEnd)
       default:
         return parts.dropped(route.from, 'malformed')
     }
-    const payload = readPayload(bytes, payloadStart, payloadEnd)
-    if (!payload) return parts.dropped(route.from, 'malformed')
     const deadline = cursor.ttlMs < 0 ? undefined : arrival.receivedAt + cursor.ttlMs
-    const delivery = new Delivery(
-      parts.actions.decode(bytes, payload.actionStart, payload.actionEnd),
-      arrival,
-      kind,
-      corr,
-      deadline,
-      payload.encoding,
-      bytes,
-      payload.metaStart,
-      payload.bodyStart,
-      payloadEnd,
-      parts.codec,
-    )
-    if (kind === Kind.acked || (kind === Kind.call && (payload.encoding & earlyOrKeptFlag) !== 0)) {
+    const { actions, codec } = parts
+    const delivery = deliveryOf(arrival, kind, corr, deadline, bytes, payloadStart, payloadEnd, actions, codec)
+    if (!delivery) return parts.dropped(route.from, 'malformed')
+    if (kind === Kind.acked || (kind === Kind.call && (delivery.flags & earlyOrKeptFlag) !== 0)) {
       delivery.outcome = new Outcome(route.from, route.scope, corr)
       const order = flow.attached!
       order.outcomes ??= new FlowOutcomes()

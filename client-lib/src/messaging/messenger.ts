@@ -20,14 +20,15 @@ import type { Timers } from '../session/timers.js'
 import { Acked, type Receipt as AckReceipt, messageId } from './acked.js'
 import { Broadcast, type BroadcastReport, type Want } from './broadcast.js'
 import { Call, Calls, type Pending } from './calls.js'
-import { refuseAborted, timeoutOf, type WaitOptions } from './deadline.js'
-import { type Delivery, ExpectedError } from './delivery.js'
+import { aborted, refuseAborted, timeoutOf, type WaitOptions } from './deadline.js'
+import { type Delivery, deliveryOf, ExpectedError } from './delivery.js'
 import type { Emitter, NodeEvents } from './events.js'
 import { counterOf, sameFlow } from './frame-id.js'
 import { checkNeed, Gather, type Need } from './gather.js'
 import { Handlers } from './handlers.js'
 import { Hints } from './hints.js'
 import { type FlowOrder, Inbox } from './inbox.js'
+import { withinCaller } from './inherited.js'
 import { encodeMeta, type MetaOptions } from './meta.js'
 import { KnownIds, type Outcome } from './outcomes.js'
 import type { Outlet } from './outlet.js'
@@ -120,6 +121,8 @@ export class Messenger {
   private readonly running = new Map<string, Delivery>()
   private readonly hints: Hints
   private readonly knownIds = new KnownIds()
+  private readonly lanes = new Lanes()
+  private readonly streams: Streams
   private resending = false
 
   constructor(parts: MessengerParts) {
@@ -146,7 +149,10 @@ export class Messenger {
       writeLink: (bytes) => this.link?.write(bytes),
       openRoute: (outlet) => this.openRoute(outlet),
       dropped: (outlet, code) => events.emit('dropped', { to: outlet.to, code }),
-      roomy: (outlet) => this.waiting.retry(outlet),
+      roomy: (outlet) => {
+        this.waiting.retry(outlet)
+        this.lanes.roomy(outlet)
+      },
       afterBurst: parts.afterBurst,
       nextTurn: parts.nextTurn,
       monotonic: parts.timers.monotonic,
@@ -196,16 +202,50 @@ export class Messenger {
         if (result.code === 'UNKNOWN_KEY') this.unknownKey(route.from, route.scope, result.kid, sealed)
         if (result.code === 'STALE_INCARNATION') this.hints.incarnation(route.from, route.scope, sealed)
       },
-      gap: (from, to, missing) => events.emit('gap', { from, to, missing }),
+      stream: (...record) => this.streams.record(...record),
+      gap: (from, to, missing, scope) => {
+        events.emit('gap', { from, to, missing })
+        if (!to.includes(':')) this.streams.gap(from, scope, `${missing} frames were lost on the way`)
+      },
       dropped: (from, why) => {
         const codes = { duplicate: 'DUPLICATE', late: 'LATE', expired: 'TIMEOUT', malformed: 'MALFORMED' } as const
         events.emit('refused', { from, code: codes[why] })
       },
     })
+    this.streams = this.makeStreams()
+  }
+
+  private makeStreams(): Streams {
+    const { parts, calls } = this
+    const { codec, limits, clock, timers, events } = parts
+    const refused = (from: string, code: 'MALFORMED' | 'LATE') => events.emit('refused', { from, code })
+    return new Streams(
+      {
+        name: parts.name,
+        limits,
+        clock,
+        timers,
+        codec,
+        calls,
+        body: this.body,
+        outletOf: (name, scope) => this.outlets.get(name, scope),
+        launch: (opening, outlet, attempt) => this.launchAttempt(opening, outlet, attempt),
+        delivery: (arrival, kind, corr, deadline, bytes, start, end) =>
+          deliveryOf(arrival, kind, corr, deadline, bytes, start, end, this.actions, codec),
+        dispatch: (delivery) => this.dispatch(delivery),
+        crashed: (delivery, error) => this.failed(delivery, error),
+        answered: (from, corr, status, body) => this.answered(from, corr, status, body),
+        expects: (from, corr) => this.expects(from, corr),
+        misbehaved: (from) => refused(from, 'MALFORMED'),
+        unknown: (from) => refused(from, 'LATE'),
+      },
+      this.lanes,
+    )
   }
 
   /** Calls in flight and handlers at work: what a drain waits for. */
   get busy(): boolean {
+    if (this.streams.count > 0) return true
     return this.calls.count > 0 || this.handlers.running > 0 || this.waiting.count > 0
   }
 
@@ -227,6 +267,9 @@ export class Messenger {
     if (options?.signal) refuseAborted(options.signal, `send ${action} to ${outlet.to}`)
     const timeoutMs = timeoutOf(options, sendTimeoutMs, this.parts.limits.maxCallTimeoutMs)
     this.body.prepare(body)
+    if (!outlet.fits(messageBytes(name, meta, this.body))) {
+      return this.sendLarge(outlet, action, name, meta, timeoutMs, options?.signal)
+    }
     if (!this.waiting.has(outlet) && outlet.message(kind, name, meta, this.body, -1, -1)) return done
     return this.waiting.add(outlet, `send ${action} to ${outlet.to}`, timeoutMs, options?.signal, () => {
       this.body.prepare(body)
@@ -234,7 +277,53 @@ export class Messenger {
     })
   }
 
-  call(to: string, action: string, body?: unknown, options?: CallOptions): Promise<unknown> {
+  /** What is prepared in `body`, as a stream. Resolves when all of it has left. */
+  private sendLarge(
+    outlet: Outlet,
+    action: string,
+    name: Uint8Array,
+    meta: Uint8Array | undefined,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const what = `send ${action} to ${outlet.to}`
+    return new Promise((resolve, reject) => {
+      const stop = this.streams.carry({
+        what,
+        outlet,
+        kind: Kind.fire,
+        corr: -1,
+        timeoutMs,
+        ...this.takeBody(name, meta, 0),
+        settled: (error) => {
+          signal?.removeEventListener('abort', onAbort)
+          if (error) reject(signal?.aborted ? aborted(what, signal, 'unknown') : error)
+          else resolve()
+        },
+      })
+      const onAbort = (): void => stop()
+      signal?.addEventListener('abort', onAbort, { once: true })
+    })
+  }
+
+  /** Head and body of the message that is prepared in `body`. */
+  private takeBody(name: Uint8Array, meta: Uint8Array | undefined, flags: number) {
+    const { encoding, size } = this.body
+    const head = Buffer.allocUnsafe(messageBytes(name, meta, { size: 0 }))
+    writeMessage(head, 0, name, meta, { encoding, write: (_target, at) => at }, flags)
+    const bytes = Buffer.allocUnsafeSlow(size)
+    this.body.write(bytes, 0)
+    return { head, bytes }
+  }
+
+  /** Opens a stream. @param ready what to wait for before it leaves */
+  stream(to: string, action: string, body: unknown, options: StreamOptions = {}, ready?: Promise<void>): StreamReader {
+    const outlet = this.outlet(to)
+    const name = this.actions.encode(action)
+    return this.streams.open(outlet, action, name, encodeMeta(options), body, options, ready)
+  }
+
+  call(to: string, action: string, body?: unknown, options?: CallOptions, extraFlags = 0): Promise<unknown> {
     const outlet = this.outlet(to)
     if (outlet.to.startsWith('group:')) {
       throw new SealwayError('INVALID_ARGUMENT', {
@@ -242,7 +331,7 @@ export class Messenger {
         outcome: 'not-delivered',
       })
     }
-    const timeoutMs = timeoutOf(options, this.parts.limits.callTimeoutMs, this.parts.limits.maxCallTimeoutMs)
+    const timeoutMs = this.timeout(options, this.parts.limits.callTimeoutMs)
     const what = `call ${action} to ${outlet.to}`
     return new Promise((resolve, reject) => {
       const call = new Call(this.calls, this.begin(what, options), outlet, what, timeoutMs, options?.signal)
@@ -250,15 +339,22 @@ export class Messenger {
       call.reject = reject
       // A copy for one of a group could reach another member, so only a call to a node is sent again.
       call.resends = options?.idempotent === true && !outlet.to.includes(':')
-      this.launch(call, outlet, Kind.call, action, body, options, timeoutMs, call.resends ? earlyOrKeptFlag : 0)
+      const flags = extraFlags | (call.resends ? earlyOrKeptFlag : 0)
+      this.launch(call, outlet, Kind.call, action, body, options, timeoutMs, flags)
       if (call.resends) this.resendLater()
     })
   }
 
-  broadcast(group: string, action: string, body?: unknown, options?: BroadcastOptions): Promise<BroadcastReport> {
+  broadcast(
+    group: string,
+    action: string,
+    body?: unknown,
+    options?: BroadcastOptions,
+    extraFlags = 0,
+  ): Promise<BroadcastReport> {
     const name = parseGroup(group.startsWith('group:') ? group.slice(6) : group)
     const outlet = this.outlet(`group:${name}`)
-    const timeoutMs = timeoutOf(options, broadcastTimeoutMs, this.parts.limits.maxCallTimeoutMs)
+    const timeoutMs = this.timeout(options, broadcastTimeoutMs)
     const want = options?.want ?? 'report'
     const what = `broadcast ${action} to ${name}`
     return new Promise((resolve, reject) => {
@@ -266,7 +362,7 @@ export class Messenger {
       broadcast.want = want
       broadcast.resolve = resolve
       broadcast.reject = reject
-      const flags = want === 'acks' ? ackOnlyFlag : 0
+      const flags = extraFlags | (want === 'acks' ? ackOnlyFlag : 0)
       this.launch(broadcast, outlet, Kind.broadcast, action, body, options, want === 'report' ? -1 : timeoutMs, flags)
     })
   }
@@ -280,7 +376,7 @@ export class Messenger {
         outcome: 'not-delivered',
       })
     }
-    const timeoutMs = timeoutOf(options, ackedTimeoutMs, this.parts.limits.maxCallTimeoutMs)
+    const timeoutMs = this.timeout(options, ackedTimeoutMs)
     const what = `send ${action} to ${outlet.to}`
     const id = options?.id
     const msgId = id === undefined ? undefined : messageId(id)
@@ -301,7 +397,7 @@ export class Messenger {
   gather(group: string, action: string, body?: unknown, options?: GatherOptions): Promise<GatherResult> {
     const name = parseGroup(group.startsWith('group:') ? group.slice(6) : group)
     const outlet = this.outlet(`group:${name}`)
-    const timeoutMs = timeoutOf(options, this.parts.limits.callTimeoutMs, this.parts.limits.maxCallTimeoutMs)
+    const timeoutMs = this.timeout(options, this.parts.limits.callTimeoutMs)
     const need = checkNeed(options?.need ?? 'all')
     const what = `gather ${action} from ${name}`
     return new Promise((resolve, reject) => {
@@ -313,6 +409,11 @@ export class Messenger {
       gather.reject = reject
       this.launch(gather, outlet, Kind.broadcast, action, body, options, timeoutMs, 0)
     })
+  }
+
+  private timeout(options: SendOptions | undefined, defaultMs: number): number {
+    const timeoutMs = timeoutOf(options, defaultMs, this.parts.limits.maxCallTimeoutMs)
+    return withinCaller(timeoutMs, this.parts.clock)
   }
 
   private begin(what: string, options: SendOptions | undefined): number {
@@ -334,6 +435,10 @@ export class Messenger {
     const attempt = (): boolean => {
       if (pending.settled) return true
       this.body.prepare(body)
+      if (pending instanceof Call && !outlet.fits(messageBytes(name, meta, this.body))) {
+        this.callLarge(pending, outlet, name, meta)
+        return true
+      }
       // A broadcast that only wants to know whom it reached asks the mediator, not the members.
       const corr = ttlMs < 0 ? -1 : pending.corr
       const named = kind === Kind.broadcast || (kind === Kind.call && outlet.to.includes(':'))
@@ -341,6 +446,33 @@ export class Messenger {
     }
     const name = this.actions.encode(action)
     const meta = encodeMeta(options)
+    this.launchAttempt(pending, outlet, attempt)
+  }
+
+  /** A call with a body too large for a frame: as soon as the last of it has left, it waits as any other. */
+  private callLarge(call: Call, outlet: Outlet, name: Uint8Array, meta: Uint8Array | undefined): void {
+    let way: Outlet | undefined
+    const stop = this.streams.carry({
+      what: call.what,
+      outlet,
+      kind: Kind.call,
+      corr: call.corr,
+      timeoutMs: Math.max(1, call.remainingMs()),
+      ...this.takeBody(name, meta, 0),
+      waiter: call,
+      accepted: (peer) => {
+        way = this.outlets.get(peer, outlet.scope)
+        if (outlet !== way) call.accepted([peer])
+      },
+      settled: (error) => error && call.fail(error),
+    })
+    call.leaveQueue = () => {
+      way?.awaiting.delete(call)
+      stop()
+    }
+  }
+
+  private launchAttempt(pending: Pending, outlet: Outlet, attempt: () => boolean): void {
     this.calls.add(pending)
     try {
       // Nobody overtakes those who already wait for room.
@@ -387,9 +519,28 @@ export class Messenger {
   }
 
   private again(outcome: Outcome): void {
-    if (outcome.status === undefined) return
-    this.body.prepare(outcome.body)
-    this.outlets.get(outcome.from, outcome.scope).reply(outcome.status, this.body, outcome.corr)
+    const { status, from, scope, corr, body } = outcome
+    if (status !== undefined) this.sendReply(this.outlets.get(from, scope), status, body, corr)
+  }
+
+  /** @returns false where there is no room. @throws SealwayError `UNSERIALISABLE`, `TOO_LARGE`, `NO_KEY` */
+  private sendReply(outlet: Outlet, status: number, body: unknown, corr: number): boolean {
+    this.body.prepare(body)
+    const { encoding, size } = this.body
+    if (outlet.fits(2 + size)) return outlet.reply(status, this.body, corr)
+    const bytes = Buffer.allocUnsafeSlow(size)
+    this.body.write(bytes, 0)
+    this.streams.carry({
+      what: `the answer to ${outlet.to}`,
+      outlet,
+      kind: Kind.reply,
+      corr,
+      timeoutMs: this.parts.limits.callTimeoutMs,
+      head: Uint8Array.of(status, encoding),
+      bytes,
+      settled: (error) => error && this.parts.events.emit('dropped', { to: outlet.to, code: error.code }),
+    })
+    return true
   }
 
   /** A handler that returned a promise: it can be told that nobody waits for its answer any more. */
@@ -413,13 +564,18 @@ export class Messenger {
   private answered(from: string, corr: number, status: number, body: () => unknown): void {
     const pending = this.calls.get(corr)
     if (!pending) return this.parts.events.emit('refused', { from, code: 'LATE' })
-    // Only who was asked may answer; a member of the scope could otherwise guess the number.
-    const { to } = pending.outlet
-    if (!to.includes(':') && to !== from) return this.parts.events.emit('refused', { from, code: 'FORBIDDEN' })
+    if (!this.expects(from, corr)) return this.parts.events.emit('refused', { from, code: 'FORBIDDEN' })
     pending.answered(from, status, body)
   }
 
+  /** Only who was asked may answer; a member of the scope could otherwise guess the number. */
+  private expects(from: string, corr: number): boolean {
+    const to = this.calls.get(corr)?.outlet.to
+    return to !== undefined && (to.includes(':') || to === from)
+  }
+
   private answer(delivery: Delivery, result: unknown): void {
+    if (isStream(result) && !delivery.stream) return this.refuseStream(delivery, result)
     if (delivery.corr < 0) return
     const bare = delivery.kind === Kind.acked || (delivery.flags & ackOnlyFlag) !== 0
     this.reply(delivery, ReplyStatus.ok, bare ? undefined : result)
@@ -448,7 +604,18 @@ export class Messenger {
     if (delivery.messageId !== undefined) this.knownIds.forget(delivery.messageId)
   }
 
+  /** Who calls waits for one answer; it is not collected on the quiet. */
+  private refuseStream(delivery: Delivery, result: StreamSource): void {
+    const { action, from, corr } = delivery
+    const message = `${action} answers with a stream: use node.stream(to, ${JSON.stringify(action)}, body)`
+    const error = new SealwayError('INVALID_ARGUMENT', { message, hop: 'receiver' })
+    closeStream(result, error)
+    if (corr >= 0) this.reply(delivery, ReplyStatus.refused, { code: error.code, message })
+    else this.crashed(action, from, error, 'nobody can read what a handler returned')
+  }
+
   private reply(delivery: Delivery, status: number, body: unknown): void {
+    if (delivery.stream) return this.streams.reply(delivery, status, body)
     const { outcome } = delivery
     if (outcome) {
       // Said already, when it was opened.
@@ -463,8 +630,7 @@ export class Messenger {
     }
     const outlet = this.outlets.get(delivery.from, delivery.scope)
     try {
-      this.body.prepare(body)
-      if (outlet.reply(status, this.body, delivery.corr)) return
+      if (this.sendReply(outlet, status, body, delivery.corr)) return
     } catch (error) {
       // What cannot be answered is a crash of the handler; where not even that can be said, nothing can.
       if (status !== ReplyStatus.exception) this.failed(delivery, error)
@@ -527,6 +693,7 @@ export class Messenger {
       waiter.fail(waiter.error(code, `${waiter.what}: ${meaning(code, outlet.to)}`, 'not-delivered', { hop }))
     }
     this.parts.events.emit('dropped', { to: outlet.to, code })
+    this.streams.gap(outlet.to, outlet.scope, `a frame to it was refused (${code})`)
   }
 
   // ---- the link
@@ -582,6 +749,7 @@ export class Messenger {
    * after a restart of the mediator, where nodes return one after the other; to another process it says nothing.
    */
   private targetLeft(outlet: Outlet, forGood: boolean): void {
+    this.streams.peerGone(outlet.to)
     const waiting = [...outlet.awaiting] as Pending[]
     for (const waiter of waiting) if (forGood || !waiter.kept) waiter.peerLeft(outlet.to)
     for (const waiter of [...this.calls.askedOf(outlet.to)]) waiter.peerLeft(outlet.to)
@@ -595,6 +763,7 @@ export class Messenger {
   /** A sender is gone: nobody waits for what its calls would answer. */
   private peerLeft(name: string | undefined): void {
     if (name === undefined) return
+    this.streams.peerGone(name)
     for (const delivery of this.running.values()) {
       if (delivery.from !== name) continue
       delivery.abort(new SealwayError('PEER_GONE', { message: `${name} disconnected`, target: name }))
@@ -618,6 +787,7 @@ export class Messenger {
     this.inbox.unlinked()
     for (const outlet of this.outlets.all()) outlet.online = undefined
     this.calls.linkLost(error)
+    this.streams.linkLost(error)
   }
 
   flush(): void {
@@ -627,6 +797,7 @@ export class Messenger {
   close(): void {
     this.waiting.close()
     this.calls.closed()
+    this.streams.close()
     const reason = new SealwayError('CLOSED', { message: 'this node was closed' })
     for (const delivery of this.running.values()) delivery.abort(reason)
   }

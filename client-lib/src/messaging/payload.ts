@@ -19,6 +19,10 @@ export const metaFlag = 0x80
 export const ackOnlyFlag = 0x40
 /** Of an acked message: answer when it was opened. Of a call: keep the answer, the question may come again. */
 export const earlyOrKeptFlag = 0x20
+/** The action is the name of an event, for whoever subscribed to it. */
+export const eventFlag = 0x10
+/** Under this name the handler table finds what takes events; users' names do not begin with `$`. */
+export const eventEntry = '$event'
 export const encodingMask = 0x0f
 
 export const ReplyStatus = {
@@ -179,6 +183,34 @@ export function decodeBody(encoding: number, bytes: Buffer, start: number, end: 
       if (codec) return codec.decode(bytes.subarray(start, end))
   }
   throw new SealwayError('MALFORMED', { message: `body encoding ${encoding} is not known here` })
+}
+
+/** Bytes of a message as `writeMessage` writes it; its body was prepared in `body`. */
+export const messageBytes = (
+  action: Uint8Array,
+  meta: Uint8Array | undefined,
+  body: { readonly size: number },
+): number => 2 + action.length + (meta ? 2 + meta.length : 0) + body.size
+
+/** @param body what was prepared in it. @returns where the message ends */
+export function writeMessage(
+  target: Buffer,
+  at: number,
+  action: Uint8Array,
+  meta: Uint8Array | undefined,
+  body: Pick<BodyWriter, 'encoding' | 'write'>,
+  flags: number,
+): number {
+  target[at] = body.encoding | flags | (meta ? metaFlag : 0)
+  target[at + 1] = action.length
+  target.set(action, at + 2)
+  let end = at + 2 + action.length
+  if (meta) {
+    target.writeUInt16BE(meta.length, end)
+    target.set(meta, end + 2)
+    end += 2 + meta.length
+  }
+  return body.write(target, end)
 }
 
 /** An action's name as bytes, made once: the same few names are sent over and over. */

@@ -84,6 +84,7 @@ export class Inbound implements Inflow {
     const size = end - start
     const isBytes = encoding === Encoding.bytes
     if (this.ended) return 'data after its end'
+    if (encoding > Encoding.custom) return `encoding ${encoding}`
     if (offset !== this.offset) return `data at ${offset}, where ${this.offset} comes next`
     if (isBytes && size === 0) return 'bytes without any byte'
     const cost = size + dataCost
@@ -120,7 +121,7 @@ export class Inbound implements Inflow {
 
   /** The next item; after the last one, or after `close`, none; after a failure, what was still here and then the error. */
   next(): Promise<IteratorResult<unknown, undefined>> {
-    if (!this.begun) this.parts.grant(this.begin())
+    if (!this.begun && !this.ended && !this.closed && !this.error) this.parts.grant(this.begin())
     return new Promise((resolve, reject) => {
       const taker = { resolve, reject }
       if (this.head < this.entries.length) {

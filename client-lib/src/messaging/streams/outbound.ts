@@ -48,7 +48,10 @@ export class Outbound {
   /** The largest credit seen: what the receiver's window is taken to be. */
   private windowBytes = 0
   private writes: Write[] = []
+  private started = false
   private ending = false
+  /** The end has left. */
+  ended = false
   /** Why nothing is taken any more. */
   private error: SealwayError | undefined
 
@@ -58,7 +61,7 @@ export class Outbound {
 
   /** It waits for the receiver to take what it was sent. */
   get starving(): boolean {
-    return this.writes.length > 0 && !this.mayGo(this.writes[0]!)
+    return this.started && this.writes.length > 0 && !this.mayGo(this.writes[0]!)
   }
 
   /** No more can be written: ended, broken, or not wanted. */
@@ -98,6 +101,12 @@ export class Outbound {
     return write.left ? done : settled(write)
   }
 
+  /** The other end takes part, and takes so many bytes. Nothing leaves before. */
+  start(bytes: number): void {
+    this.started = true
+    this.grant(bytes)
+  }
+
   /** The receiver takes so many bytes more. */
   grant(bytes: number): void {
     this.credit += bytes
@@ -115,11 +124,12 @@ export class Outbound {
 
   /** Sends what credit and room allow. */
   pump(): void {
-    while (this.writes.length > 0) {
+    while (this.started && this.writes.length > 0) {
       const write = this.writes[0]!
       // The end, which costs nothing.
       if (write.bytes === noBytes) {
         this.writes = []
+        this.ended = true
         this.parts.end(this.offset)
         finish(write)
         return

@@ -1,5 +1,5 @@
 import { readU32, SealwayError } from '@sealway/protocol'
-import { readU64 } from '../../crypto/u64.js'
+import { readU64, writeU64 } from '../../crypto/u64.js'
 import type { Timers } from '../../session/timers.js'
 import type { Outlet, Waiter } from '../outlet.js'
 import type { BodyWriter, Codec } from '../payload.js'
@@ -18,7 +18,6 @@ import {
   streamLost,
   u32Record,
 } from './wire.js'
-import { writeU64 } from '../../crypto/u64.js'
 
 /** What all streams of a node share. */
 export interface StreamParts {
@@ -46,10 +45,15 @@ export class Stream {
   over = false
   /** The other end wants no more of what is sent here, but goes on itself. */
   onStop: (() => void) | undefined
-  /** It broke, on whichever side. */
-  onFail: ((error: SealwayError) => void) | undefined
-  /** The other end has finished. Without it, an end there ends nothing but that direction. */
+  /** It is over: with the error that broke it, if one did. */
+  onOver: ((error: SealwayError | undefined) => void) | undefined
+  /** The other end has sent all it had. */
   onEnd: (() => void) | undefined
+  /** The other end has begun with it; its name. */
+  onAccepted: ((peer: string) => void) | undefined
+  accepted = false
+  /** Waits for what becomes of the end that this side sends. */
+  endWaiter: Waiter | undefined
   private outlet: Outlet | undefined
   private readonly flag: number
   private heardAt = 0
@@ -74,7 +78,7 @@ export class Stream {
       hasRoom: () => parts.lanes.hasRoom(this.outlet!),
       awaitRoom: () => parts.lanes.wait(this.outlet!, this.outbound),
       data: (offset, encoding, bytes) => this.sendData(offset, encoding, bytes),
-      end: (length) => this.say(endRecord(length)),
+      end: (length) => this.say(endRecord(length), this.endWaiter),
     })
   }
 
@@ -86,12 +90,16 @@ export class Stream {
 
   // ---- to the other end
 
-  accept(): void {
-    this.say(u32Record(Op.accept, this.opener ? 0 : this.inflow.begin()))
+  /** The acceptor has begun; the opener may send so many bytes. Once; later it is as `grant`. */
+  accept(credit: number): void {
+    if (this.over) return
+    if (this.accepted) return this.grant(credit)
+    this.accepted = true
+    this.say(u32Record(Op.accept, credit))
   }
 
   grant(bytes: number): void {
-    if (!this.over) this.say(u32Record(Op.credit, bytes))
+    if (!this.over && bytes > 0) this.say(u32Record(Op.credit, bytes))
   }
 
   stop(): void {
@@ -99,13 +107,8 @@ export class Stream {
   }
 
   /** Control records are small and few; they go out even where messages wait for room. */
-  private say(record: Uint8Array): void {
-    record[0]! |= this.flag
-    const fill = (buffer: Buffer, at: number): number => {
-      buffer.set(record, at)
-      return at + record.length
-    }
-    if (this.outlet?.stream(this.number, record.length, fill, { urgent: true })) return
+  private say(record: Uint8Array, waiter?: Waiter): void {
+    if (this.outlet && sayRecord(this.outlet, this.number, this.flag, record, waiter)) return
     this.fail(this.lost('the queue to it is full'), false)
   }
 
@@ -173,9 +176,16 @@ export class Stream {
   }
 
   private resetError({ code, message, data }: Reset): SealwayError {
-    const error = { message: `${this.what}: ${this.peer}: ${message}`, hop: 'receiver', target: this.peer! } as const
-    if (code === 'STREAM_LOST') return streamLost(error.message, this.inflow.offset, this.peer)
-    return new SealwayError(code, { ...error, ...(data === undefined ? {} : { data }) })
+    const said = `${this.what}: ${this.peer}: ${message}`
+    if (code === 'STREAM_LOST') return streamLost(said, this.inflow.offset, this.peer)
+    return new SealwayError(code, {
+      message: said,
+      hop: 'receiver',
+      target: this.peer!,
+      // Refused by the library before any handler ran.
+      outcome: this.accepted || code === 'APPLICATION_ERROR' || code === 'EXCEPTION' ? 'unknown' : 'not-delivered',
+      ...(data === undefined ? {} : { data }),
+    })
   }
 
   // ---- its end
@@ -187,7 +197,9 @@ export class Stream {
 
   /** Everything was said that there was to say. */
   finish(): void {
+    if (this.over) return
     this.close(this.lost('it is over'))
+    this.onOver?.(undefined)
   }
 
   /** @param tell the other end does not know yet */
@@ -197,7 +209,7 @@ export class Stream {
     if (this.over) return
     this.inflow.fail(error)
     this.close(error)
-    this.onFail?.(error)
+    this.onOver?.(error)
   }
 
   private close(error: SealwayError): void {
@@ -210,27 +222,33 @@ export class Stream {
 
   // ---- silence
 
-  /** Breaks it when this end waits and hears nothing for so long. */
+  /** Breaks it when this end waits and hears nothing for `idleMs`, to a quarter more. */
   watchSilence(idleMs: number): void {
     if (!Number.isFinite(idleMs)) return
     const { timers } = this.parts
-    this.heardAt = timers.monotonic()
     let waited = false
     const look = (): void => {
       const waits = this.inflow.starving || this.outbound.starving
-      // It may only just have begun to wait.
-      if (!waits || !waited) this.heardAt = Math.max(this.heardAt, waits ? this.heardAt : timers.monotonic())
+      // It may only just have begun to wait, and the silence before was this end's own.
+      if (!waits || !waited) this.heardAt = timers.monotonic()
       waited = waits
-      const leftMs = this.heardAt + idleMs - timers.monotonic()
-      if (leftMs > 0) {
-        this.idleTimer = timers.set(look, leftMs)
+      if (timers.monotonic() - this.heardAt < idleMs) {
+        this.idleTimer = timers.set(look, idleMs / 4)
         return
       }
       const message = `${this.what}: ${this.peer} was silent for ${idleMs} ms`
       this.fail(new SealwayError('TIMEOUT', { message, outcome: 'unknown', hop: 'client', target: this.peer! }), true)
     }
-    this.idleTimer = timers.set(look, idleMs)
+    look()
   }
 }
 
-export type { Waiter }
+/** A control record of any stream, also of one that is not known here. @returns false where there is no room */
+export function sayRecord(outlet: Outlet, number: number, flag: number, record: Uint8Array, waiter?: Waiter): boolean {
+  const fill = (buffer: Buffer, at: number): number => {
+    buffer.set(record, at)
+    buffer[at]! |= flag
+    return at + record.length
+  }
+  return outlet.stream(number, record.length, fill, { urgent: true, ...(waiter ? { waiter } : {}) })
+}

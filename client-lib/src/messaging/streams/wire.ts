@@ -23,7 +23,7 @@ export const Op = {
   reset: 6,
   /** No fields: the sender of this wants no more of what it is sent; what it sends itself goes on. */
   stop: 7,
-  /** u8 kind, u64 length, u64 corr, u32 ttl, then a message without body, or the head of a reply. */
+  /** u8 kind, u64 length, u64 corr, then a message without body, or the head of a reply. */
   carry: 8,
 } as const
 export type Op = (typeof Op)[keyof typeof Op]
@@ -36,8 +36,8 @@ export const opMask = 0x7f
 export const dataHeadBytes = 10
 /** What a data record uses of the credit beside its body, bytes: else many empty ones would cost nothing. */
 export const dataCost = 32
-/** Op, kind, length, corr, ttl. */
-export const carryHeadBytes = 22
+/** Op, kind, length, corr. */
+export const carryHeadBytes = 18
 /** An error's message and data may take so much, bytes; a larger one is cut. */
 const maxResetBytes = 32 * 1024
 

@@ -21,8 +21,6 @@ export interface PublishOptions {
 /** Actions of the library itself; `on` refuses names that begin like these. */
 export const subscriptionsAction = '$subscriptions'
 export const subscribedAction = '$subscribed'
-/** Under this name the handler table finds what takes events. */
-export const eventEntry = '$event'
 
 /** What events need of a node. */
 export interface TopicsParts {

@@ -1,0 +1,211 @@
+import { Kind, SealwayError } from '@sealway/protocol'
+import { readU64, writeU64 } from '../../crypto/u64.js'
+import type { Outlet, Waiter } from '../outlet.js'
+import { decodeBody } from '../payload.js'
+import type { Arrival } from '../sender.js'
+import { Assembly } from './assembly.js'
+import type { Inflow } from './inbound.js'
+import { Opening } from './opening.js'
+import type { Stream } from './stream.js'
+import type { StreamsParts } from './streams.js'
+import { carryHeadBytes, Op } from './wire.js'
+
+/** A message whose body is too large for a frame. */
+export interface Carried {
+  readonly what: string
+  readonly outlet: Outlet
+  readonly kind: typeof Kind.fire | typeof Kind.call | typeof Kind.reply
+  /** Of the message; -1 without. */
+  readonly corr: number
+  /** What stands before the body in a record of its own. */
+  readonly head: Uint8Array
+  /** Must not be changed any more. */
+  readonly bytes: Uint8Array
+  /** Until it is accepted, and of silence from then on, ms. For a call: how long its sender waits. */
+  readonly timeoutMs: number
+  /** Waits for what becomes of the message once all of it has left. */
+  readonly waiter?: Waiter
+  /** Who takes it. */
+  readonly accepted?: (peer: string) => void
+  /** It has left as a whole, or it broke. Once. */
+  readonly settled: (error: SealwayError | undefined) => void
+}
+
+/** How these streams come into being, which is the registry's to do. */
+export interface BodyStreams {
+  make(number: number, opener: boolean, scope: string, what: string, inflow: (stream: Stream) => Inflow): Stream
+  open(stream: Stream, opening: Opening, outlet: Outlet, attempt: () => boolean): void
+}
+
+/** Bodies put together at once may have so many times the largest body, in bytes; the next ones wait to be accepted. */
+const bodiesAtOnce = 4
+
+/** Messages too large for a frame: sent as a stream of bytes, and handed on as what they are. */
+export class Bodies {
+  private readonly parts: StreamsParts
+  private readonly streams: BodyStreams
+  private reservedBytes = 0
+  private waiting: { readonly stream: Stream; readonly length: number; readonly begin: () => void }[] = []
+
+  constructor(parts: StreamsParts, streams: BodyStreams) {
+    this.parts = parts
+    this.streams = streams
+  }
+
+  /** @returns a function that breaks it off. @throws SealwayError `TOO_LARGE` */
+  carry(carried: Carried): () => void {
+    const { what, outlet, head, bytes, timeoutMs } = carried
+    const { limits, calls } = this.parts
+    if (bytes.length > limits.maxBodyBytes) {
+      throw new SealwayError('TOO_LARGE', {
+        message: `${what}: a body of ${bytes.length} bytes is over the limit of ${limits.maxBodyBytes}`,
+        outcome: 'not-delivered',
+        hop: 'client',
+        target: outlet.to,
+      })
+    }
+    const stream = this.streams.make(calls.nextCorr(), true, outlet.scope, what, () => nothing)
+    const opening = new Opening(calls, stream.number, outlet, what, timeoutMs, undefined, (error) =>
+      stream.fail(error, error.outcome === 'unknown'),
+    )
+    stream.endWaiter = carried.waiter
+    stream.onOver = (error) => {
+      opening.done()
+      carried.settled(error)
+    }
+    stream.onAccepted = (peer) => {
+      opening.done()
+      carried.accepted?.(peer)
+      stream.watchSilence(timeoutMs)
+      stream.outbound.write(bytes).catch(() => {})
+      stream.outbound.end().then(
+        () => stream.finish(),
+        () => {},
+      )
+    }
+    const record = carryRecord(carried)
+    const size = record.length + head.length
+    this.streams.open(stream, opening, outlet, () => {
+      if (opening.settled) return true
+      const fill = (buffer: Buffer, at: number): number => {
+        buffer.set(record, at)
+        buffer.set(head, at + record.length)
+        return at + size
+      }
+      return outlet.stream(stream.number, size, fill, {
+        waiter: opening,
+        ttlMs: timeoutMs,
+        wantAccepted: outlet.to.includes(':'),
+      })
+    })
+    return () => {
+      const left = opening.flow !== undefined
+      stream.fail(new SealwayError('ABORTED', { message: `${what}: nobody waits for it`, hop: 'client' }), left)
+    }
+  }
+
+  /** Somebody wants to send one. @returns false where the record is malformed */
+  asked(
+    arrival: Arrival,
+    ttlMs: number,
+    bytes: Buffer,
+    at: number,
+    end: number,
+    make: (what: string, inflow: (stream: Stream) => Inflow) => Stream,
+  ): boolean {
+    const headStart = at + carryHeadBytes - 1
+    const length = end < headStart ? undefined : readU64(bytes, at + 1)
+    const corr = end < headStart ? undefined : readU64(bytes, at + 9)
+    if (length === undefined || corr === undefined || length === 0) return false
+    const kind = bytes[at]!
+    const head = Buffer.from(bytes.subarray(headStart, end))
+    const complete = this.sink(arrival, kind, corr, ttlMs, head)
+    if (!complete) return false
+
+    const { limits } = this.parts
+    let assembly!: Assembly
+    const stream = make(`a body from ${arrival.from}`, (own) => {
+      assembly = new Assembly({
+        head,
+        length,
+        windowBytes: limits.streamCreditBytes,
+        grant: (granted) => {
+          if (kind !== Kind.reply || this.parts.expects(arrival.from, corr)) own.grant(granted)
+          else own.fail(notWanted(), true)
+        },
+        complete: (message) => {
+          own.finish()
+          complete(message)
+        },
+      })
+      return assembly
+    })
+    if (kind === Kind.reply && !this.parts.expects(arrival.from, corr)) stream.fail(notWanted(), true)
+    else if (length > limits.maxBodyBytes) {
+      const message = `a body of ${length} bytes is over the limit of ${limits.maxBodyBytes} here`
+      stream.fail(new SealwayError('TOO_LARGE', { message }), true)
+    } else this.reserve(stream, length, () => stream.accept(assembly.begin()))
+    return true
+  }
+
+  /** What is done with the message once it is whole; undefined where its head is malformed. */
+  private sink(arrival: Arrival, kind: number, corr: number, ttlMs: number, head: Buffer) {
+    const { parts } = this
+    if (kind === Kind.reply) {
+      if (head.length !== 2) return undefined
+      const [status, encoding] = head as unknown as [number, number]
+      return (message: Buffer) =>
+        parts.answered(arrival.from, corr, status, () => decodeBody(encoding, message, 2, message.length, parts.codec))
+    }
+    if (kind !== Kind.fire && kind !== Kind.call) return undefined
+    const deadline = kind === Kind.call ? parts.clock() + Math.max(0, ttlMs) : undefined
+    const number = kind === Kind.call ? corr : -1
+    const read = (message: Buffer) => parts.delivery(arrival, kind, number, deadline, message, 0, message.length)
+    if (read(head)?.bodyBytes !== 0) return undefined
+    return (message: Buffer) => parts.dispatch(read(message)!)
+  }
+
+  private reserve(stream: Stream, length: number, begin: () => void): void {
+    stream.onOver = () => {
+      this.waiting = this.waiting.filter((one) => one.stream !== stream)
+    }
+    this.waiting.push({ stream, length, begin })
+    this.admit()
+  }
+
+  private admit(): void {
+    const most = this.parts.limits.maxBodyBytes * bodiesAtOnce
+    for (;;) {
+      const next = this.waiting[0]
+      if (!next || this.reservedBytes + next.length > most) return
+      this.waiting.shift()
+      this.reservedBytes += next.length
+      next.stream.onOver = () => {
+        this.reservedBytes -= next.length
+        this.admit()
+      }
+      next.begin()
+    }
+  }
+}
+
+function carryRecord({ kind, bytes, corr }: Carried): Uint8Array {
+  const record = new Uint8Array(carryHeadBytes)
+  record[0] = Op.carry
+  record[1] = kind
+  writeU64(record, 2, bytes.length)
+  writeU64(record, 10, Math.max(0, corr))
+  return record
+}
+
+const notWanted = () => new SealwayError('ABORTED', { message: 'nobody waits for this answer' })
+
+/** Whoever takes a body sends none back. */
+const nothing: Inflow = {
+  offset: 0,
+  starving: false,
+  begin: () => 0,
+  push: () => 'data that nobody asked for',
+  end: () => 'an end of nothing',
+  fail() {},
+}

@@ -1,0 +1,377 @@
+import {
+  type Address,
+  type Code,
+  type Connection,
+  chooseVersion,
+  codeNumber,
+  decodeJson,
+  decodeOpen,
+  encodeAccepted,
+  encodeAnnounce,
+  encodeFrame,
+  encodeJson,
+  encodeReject,
+  encodeStatus,
+  FrameFlag,
+  FrameType,
+  frameIdOf,
+  type Hello,
+  headerBytes,
+  incarnationOf,
+  type Limits,
+  minSealedBytes,
+  type Peer,
+  parseAddress,
+  parseHello,
+  parseName,
+  SealwayError,
+  writeU32,
+} from '@sealway/protocol'
+import { LinkEnd, malformed } from './link-end.js'
+import { Peers } from './peers.js'
+import { Presence } from './presence.js'
+import { Route } from './route.js'
+
+/** What outlives a mediator: who was ever registered. */
+export class Records {
+  private readonly epochs = new Map<string, number>()
+  private readonly groups = new Set<string>()
+
+  /** @returns how often this name was claimed, this time included */
+  claim({ name, groups }: { readonly name: string; readonly groups: readonly string[] }): number {
+    const epoch = (this.epochs.get(name) ?? 0) + 1
+    this.epochs.set(name, epoch)
+    for (const group of groups) this.groups.add(group)
+    return epoch
+  }
+
+  /** Whether the target of an address was ever there. */
+  know(address: Address): boolean {
+    return address.type === 'node' ? this.epochs.has(address.name) : this.groups.has(address.group)
+  }
+}
+
+export interface MediatorParts {
+  readonly limits: Limits
+  readonly records: Records
+  readonly clock: () => number
+  readonly random: () => number
+  /** Runs at the end of this turn. */
+  readonly soon: (work: () => void) => void
+  /** Whom a token stands for. @throws SealwayError */
+  readonly identify: (token: string, name: string) => { readonly expiresAt: number }
+  /** May it send there? `target` is who would receive, where the address is a node that is there. */
+  readonly maySend: (sender: Peer, address: Address, target: Peer | undefined) => boolean
+  readonly maySee: (peer: Peer, group: string) => boolean
+}
+
+const lateShare = 4
+
+/**
+ * A mediator in memory, as SPEC.md says one behaves, without what makes one fit for use: no database, no ports, no
+ * administration, no memory budget. `test/contract/mediator.ts` holds it against the real one.
+ */
+export class MemoryMediator {
+  private readonly presence = new Presence()
+  private readonly peers: Peers
+  private readonly links = new Set<LinkEnd>()
+  /** Hellos for one name are taken one after the other. */
+  private readonly admitting = new Map<string, Promise<void>>()
+  private lastRoute = 0
+  private draining: { readonly emptied: () => void } | undefined
+
+  constructor(private readonly parts: MediatorParts) {
+    this.peers = new Peers(this.presence, parts.maySee)
+  }
+
+  accept(connection: Connection): void {
+    const link = new LinkEnd(connection, {
+      limits: this.parts.limits,
+      clock: this.parts.clock,
+      soon: this.parts.soon,
+      hello: (from, body) => this.hello(from, body),
+      frame: (from, type, route, frame) => this.frame(from, type, route, frame),
+      closed: (from) => this.left(from),
+      gone: (from) => {
+        this.links.delete(from)
+        if (this.links.size === 0) this.draining?.emptied()
+      },
+    })
+    this.links.add(link)
+    link.start()
+    if (this.draining) link.close('DRAINING', 'this mediator is shutting down', this.comeBackIn())
+  }
+
+  /** Four times a second: every time limit. */
+  tick(): void {
+    const now = this.parts.clock()
+    for (const link of [...this.links]) link.tick(now)
+  }
+
+  /** Takes no new links, tells the nodes to leave, and resolves when they have; whoever is left at `stop` is closed. */
+  async drain(stop: AbortSignal): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.draining = { emptied: resolve }
+      stop.addEventListener('abort', () => resolve(), { once: true })
+      for (const link of [...this.links]) {
+        const reconnectInMs = this.comeBackIn()
+        const message = 'the mediator is shutting down'
+        if (link.live) link.say(encodeJson(FrameType.goaway, { code: 'DRAINING', message, reconnectInMs }))
+        else link.close('DRAINING', message, reconnectInMs)
+      }
+      if (this.links.size === 0 || stop.aborted) resolve()
+    })
+    for (const link of [...this.links]) link.close('DRAINING', 'this mediator has shut down', this.comeBackIn())
+  }
+
+  private comeBackIn(): number {
+    return Math.floor(this.parts.random() * this.parts.limits.goawaySpreadMs)
+  }
+
+  // ---- who is there
+
+  private async hello(link: LinkEnd, body: unknown): Promise<void> {
+    const hello = parseHello(body)
+    const version = chooseVersion(hello.versions)
+    if (this.draining) throw new SealwayError('DRAINING', { message: 'this mediator is shutting down' })
+    const name = hello.name ?? parseName(`${hello.groups[0]!.slice(0, 57)}-${hello.instance.slice(0, 6)}`)
+    const { expiresAt } = this.parts.identify(hello.token, name)
+    const mine = (this.admitting.get(name) ?? Promise.resolve())
+      .catch(() => {})
+      .then(async () => {
+        await this.displace(name, hello, link)
+        this.welcome(link, { ...hello, name }, version, expiresAt)
+      })
+    this.admitting.set(name, mine)
+    try {
+      await mine
+    } finally {
+      if (this.admitting.get(name) === mine) this.admitting.delete(name)
+    }
+  }
+
+  /** The same process takes over at once; another one only if the incumbent does not answer a ping. */
+  private async displace(name: string, hello: Hello, newcomer: LinkEnd): Promise<void> {
+    const incumbent = this.presence.get(name)
+    if (!incumbent) return
+    if (incumbent.member!.instance === hello.instance) {
+      incumbent.close('SUPERSEDED', `${name} connected again from ${newcomer.remoteAddress}`)
+    } else if (await incumbent.probe(this.parts.limits.probeMs)) {
+      const message = `${name} is held by another live process, connected from ${incumbent.remoteAddress}`
+      throw new SealwayError('NAME_IN_USE', { message, target: name, outcome: 'not-delivered' })
+    } else incumbent.close('HEARTBEAT_LOST', `${name} did not answer and was claimed by another process`)
+  }
+
+  private welcome(link: LinkEnd, hello: Hello & { name: string }, version: number, expiresAt: number): void {
+    const { limits, records, clock } = this.parts
+    const { name, groups, instance, endpoints, meta } = hello
+    const peer: Peer = {
+      name,
+      groups,
+      online: true,
+      transport: link.transport,
+      since: clock(),
+      endpoints,
+      ...(meta ? { meta } : {}),
+    }
+    const { maxFrameBytes, routeWindowBytes, routeWindowFrames, pingEveryMs, deadAfterMs } = limits
+    const welcome = {
+      version,
+      name,
+      groups,
+      epoch: records.claim(hello),
+      mediator: 'in-memory',
+      now: clock(),
+      tokenExpiresAt: expiresAt,
+      limits: { maxFrameBytes, routeWindowBytes, routeWindowFrames, pingEveryMs, deadAfterMs },
+    }
+    if (!link.admit({ name, groups, instance, expiresAt, peer }, welcome)) return
+    this.presence.join(link)
+    for (const route of this.presence.routesTo(name)) route.sender.say(statusOf(route, link))
+    this.peers.changed(link, 'joined')
+  }
+
+  private left(link: LinkEnd): void {
+    const { member } = link
+    if (!member) return
+    // One that was draining was reported when it said so.
+    const reported = !this.presence.inGroups(link)
+    const held = this.presence.leave(link)
+    for (const route of link.routes.values()) this.retire(route)
+    link.routes.clear()
+    for (const route of link.known) route.announcedTo.delete(link)
+    link.known.clear()
+    if (held) {
+      for (const route of this.presence.routesTo(member.name)) {
+        route.absence = 'OFFLINE'
+        route.sender.say(statusOf(route, undefined))
+      }
+    }
+    this.peers.forget(link)
+    if (!reported) this.peers.changed(link, 'left')
+  }
+
+  // ---- frames
+
+  private frame(link: LinkEnd, type: number, number: number, frame: Uint8Array): void {
+    const body = frame.subarray(headerBytes)
+    switch (type) {
+      case FrameType.send:
+        this.send(routeOf(link, number), frame)
+        return
+      case FrameType.open:
+        this.open(link, number, body)
+        return
+      case FrameType.retire:
+        this.retire(routeOf(link, number))
+        link.routes.delete(number)
+        return
+      case FrameType.goaway:
+        if (!this.presence.inGroups(link)) return
+        this.presence.leaveGroups(link)
+        this.peers.changed(link, 'left')
+        return
+      case FrameType.query: {
+        const question = decodeJson(body) as { type?: unknown } | null
+        if (question?.type === 'time') link.say(encodeJson(FrameType.answer, { now: this.parts.clock() }, number))
+        else this.peers.answer(link, number, question)
+        return
+      }
+      case FrameType.token: {
+        const { member } = link
+        member!.expiresAt = this.parts.identify(Buffer.from(body).toString('latin1'), member!.name).expiresAt
+        return
+      }
+      default:
+        throw malformed(`frame type ${type} is not for a mediator`)
+    }
+  }
+
+  private open(link: LinkEnd, number: number, body: Uint8Array): void {
+    const { to, scope } = decodeOpen(body)
+    const { limits, maySend } = this.parts
+    if (link.routes.has(number)) throw malformed(`route ${number} is open already`)
+    if (link.routes.size >= limits.maxRoutesPerLink) {
+      throw new SealwayError('OVERLOADED', { message: `one link holds at most ${limits.maxRoutesPerLink} routes` })
+    }
+    const address = parseAddress(to)
+    parseName(scope, 'scope')
+    const route = new Route(++this.lastRoute, number, link, address, scope, limits)
+    link.routes.set(number, route)
+    if (address.type === 'node') {
+      this.presence.routesTo(address.name).add(route)
+      const target = this.presence.get(address.name)
+      link.say(statusOf(route, target))
+      if (!target) this.explainAbsence(route)
+    } else if (!maySend(link.member!.peer, address, undefined)) route.absence = 'FORBIDDEN'
+    else if (this.presence.members(address.group).length === 0) this.explainAbsence(route)
+  }
+
+  private explainAbsence(route: Route): void {
+    const known = this.parts.records.know(route.address)
+    route.absence = known ? 'OFFLINE' : route.address.type === 'node' ? 'UNKNOWN_NODE' : 'UNKNOWN_GROUP'
+  }
+
+  private retire(route: Route): void {
+    route.close()
+    if (route.address.type === 'node') this.presence.routesTo(route.address.name).delete(route)
+    for (const target of route.announcedTo) {
+      target.known.delete(route)
+      target.say(encodeFrame(FrameType.retire, route.id))
+    }
+    route.announcedTo.clear()
+  }
+
+  private send(route: Route, sent: Uint8Array): void {
+    if (sent.length - headerBytes < minSealedBytes) {
+      throw malformed(`a sealed frame has at least ${minSealedBytes} bytes`)
+    }
+    const flags = sent[5]!
+    if ((flags & ~FrameFlag.wantAccepted) !== 0) throw malformed(`unknown flags ${flags} on a send frame`)
+    const frame = new Uint8Array(sent)
+    frame[4] = FrameType.deliver
+    frame[5] = 0
+    writeU32(frame, 8, route.id)
+    const outcome = this.route(route, frame)
+    if (typeof outcome !== 'string') {
+      if (flags === 0) return
+      const names = outcome.map((target) => target.member!.name)
+      route.sender.say(encodeAccepted(route.number, idOf(frame), names))
+      return
+    }
+    // What was refused uses no window.
+    route.accept(frame.length)
+    route.release(frame.length)
+    route.sender.say(encodeReject(route.number, codeNumber(outcome), idOf(frame)))
+  }
+
+  /** @returns whom it was handed to, or why to nobody */
+  private route(route: Route, frame: Uint8Array): readonly LinkEnd[] | Code {
+    const { presence } = this
+    const { address, sender } = route
+    const expired = this.parts.clock() >= sender.member!.expiresAt
+    if (route.overruns(frame.length)) return 'BUSY'
+    if (route.absence === 'FORBIDDEN') return 'FORBIDDEN'
+    if (address.type === 'group') {
+      if (expired) return 'TOKEN_EXPIRED'
+      return this.fanOut(route, frame, presence.members(address.group))
+    }
+    const target =
+      address.type === 'node' ? presence.get(address.name) : presence.pick(address.group, frame.length, sender)
+    if (!target) {
+      const busy = address.type === 'any' && presence.members(address.group).length > 0
+      return busy ? 'BUSY' : (route.absence ?? 'OFFLINE')
+    }
+    // Whoever was allowed to send here may be answered.
+    const answers = sender.hearsFrom(target)
+    if (!answers && !this.parts.maySend(sender.member!.peer, address, target.member!.peer)) return 'FORBIDDEN'
+    route.absence = undefined
+    if (expired && !answers) return 'TOKEN_EXPIRED'
+    if (!target.outbox.hasRoom(frame.length)) return 'BUSY'
+    route.accept(frame.length)
+    this.deliver(route, target, frame, () => route.release(frame.length))
+    return [target]
+  }
+
+  private fanOut(route: Route, frame: Uint8Array, members: readonly LinkEnd[]): readonly LinkEnd[] | Code {
+    if (members.length === 0) return route.absence ?? 'OFFLINE'
+    route.absence = undefined
+    const { outboxBytes } = this.parts.limits
+    // One that does not read holds no credit of others, and at most a quarter of its queue for them.
+    const targets = members.filter(({ outbox }) => {
+      const late = outbox.lagging && outbox.bytes > outboxBytes / lateShare
+      return outbox.hasRoom(frame.length) && !late
+    })
+    const reached = targets.filter((target) => target !== route.sender)
+    const prompt = reached.filter(({ outbox }) => !outbox.lagging)
+    let holders = prompt.length
+    const release = (): void => {
+      if (--holders === 0) route.release(frame.length)
+    }
+    route.accept(frame.length)
+    if (holders === 0) route.release(frame.length)
+    for (const target of reached)
+      this.deliver(route, target, frame, prompt.includes(target) ? release : undefined, true)
+    return reached
+  }
+
+  private deliver(route: Route, target: LinkEnd, frame: Uint8Array, release?: () => void, shared = false): void {
+    if (!route.announcedTo.has(target)) {
+      route.announcedTo.add(target)
+      target.known.add(route)
+      target.outbox.push(encodeAnnounce(route.id, route.sender.member!.name, route.to, route.scope))
+    }
+    target.outbox.push(frame, 1, release, shared)
+  }
+}
+
+function routeOf(link: LinkEnd, number: number): Route {
+  const route = link.routes.get(number)
+  if (!route) throw new SealwayError('UNKNOWN_ROUTE', { message: `route ${number} is not open` })
+  return route
+}
+
+const idOf = (frame: Uint8Array): Uint8Array => frameIdOf(frame.subarray(headerBytes))
+
+const statusOf = (route: Route, target: LinkEnd | undefined): Uint8Array =>
+  encodeStatus(route.number, target !== undefined, target ? incarnationOf(target.member!.instance) : 0)
