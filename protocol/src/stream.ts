@@ -32,6 +32,7 @@ export class StreamConnection implements Connection {
   private readonly options: StreamConnectionOptions
   private events: ConnectionEvents | undefined
   private error: Error | undefined
+  private closed = false
   private awaitsDrain = false
 
   constructor(stream: ByteStream, options: StreamConnectionOptions) {
@@ -39,21 +40,26 @@ export class StreamConnection implements Connection {
     this.options = options
     this.transport = options.transport
     this.remoteAddress = options.remoteAddress
-    // From the first moment: an error without a listener would end the process.
+    // From the first moment: an error without a listener would end the process, and a close would not be told again.
     stream.on('error', (error) => {
       this.error = error
+    })
+    stream.on('end', () => stream.end())
+    stream.on('close', () => {
+      this.closed = true
+      this.events?.close(this.error)
     })
   }
 
   start(events: ConnectionEvents): void {
+    const endedBefore = this.closed
     this.events = events
     const { head, subscribe } = this.options
     const onData = (chunk: Uint8Array) => events.data(chunk)
-    this.stream.on('end', () => this.stream.end())
-    this.stream.on('close', () => events.close(this.error))
     if (head && head.length > 0) onData(head)
     if (subscribe) subscribe(onData)
     else this.stream.on('data', onData)
+    if (endedBefore) queueMicrotask(() => events.close(this.error))
   }
 
   write(parts: readonly Uint8Array[]): boolean {

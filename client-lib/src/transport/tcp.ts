@@ -56,7 +56,8 @@ function upgrade(
       head = Buffer.concat([head, chunk])
       const end = head.indexOf('\r\n\r\n')
       if (end < 0) {
-        if (head.length > maxResponseHeadBytes) fail(`${place} did not answer like a Sealway mediator`)
+        const isHttp = 'HTTP/'.startsWith(head.subarray(0, 5).toString('latin1'))
+        if (!isHttp || head.length > maxResponseHeadBytes) fail(`${place} did not answer like a Sealway mediator`)
         return
       }
       const statusLine = head.subarray(0, head.indexOf('\r\n')).toString('latin1')

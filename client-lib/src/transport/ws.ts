@@ -49,56 +49,85 @@ export const wsTransport: ClientTransport = {
   },
 }
 
+/** What this file needs of the WebSocket under socket.io, beyond its public types. */
+interface RawSocket {
+  pause(): void
+  resume(): void
+  terminate(): void
+  readonly _socket?: { readonly writableNeedDrain: boolean; once(event: 'drain', listener: () => void): unknown }
+}
+
 class WebSocketConnection implements Connection {
   readonly transport = 'ws'
+  private readonly raw: RawSocket | undefined
   private closed = false
   private events: ConnectionEvents | undefined
   private early: Uint8Array[] = []
   private paused = false
+  private awaitsDrain = false
 
   constructor(
     private readonly socket: Socket,
     readonly remoteAddress: string,
   ) {
+    this.raw = (socket.io.engine.transport as unknown as { ws?: RawSocket }).ws
     socket.on(pipeEvent, (chunk: Uint8Array) => {
       if (this.events && !this.paused) this.events.data(chunk)
       else this.early.push(chunk)
     })
     socket.on('disconnect', () => this.finish())
+    socket.io.engine.on('drain', () => this.onEngineDrain())
   }
 
   start(events: ConnectionEvents): void {
     this.events = events
     this.resume()
-    this.socket.io.engine.on('drain', () => events.drain())
-    if (this.closed) events.close()
+    if (this.closed) queueMicrotask(() => events.close())
   }
 
+  /** Always false: socket.io hands its packets on in the next turn. */
   write(parts: readonly Uint8Array[]): boolean {
+    if (this.closed) return true
     const bytes = parts.length === 1 ? parts[0]! : Buffer.concat(parts)
     for (let at = 0; at < bytes.length; at += maxMessageBytes) {
       this.socket.emit(pipeEvent, bytes.subarray(at, at + maxMessageBytes))
     }
-    return (this.socket.io.engine as unknown as { writeBuffer: unknown[] }).writeBuffer.length === 0
+    this.awaitsDrain = true
+    return false
   }
 
-  /** socket.io cannot stop reading; what comes is bounded by the credit that this side grants. */
+  /** To socket.io everything has left as soon as it was handed to the socket, which may keep it for long. */
+  private onEngineDrain(): void {
+    const stream = this.raw?._socket
+    if (stream?.writableNeedDrain) stream.once('drain', () => this.drained())
+    else this.drained()
+  }
+
+  private drained(): void {
+    if (!this.awaitsDrain) return
+    this.awaitsDrain = false
+    this.events?.drain()
+  }
+
   pause(): void {
     this.paused = true
+    this.raw?.pause()
   }
 
   resume(): void {
     this.paused = false
-    const waiting = this.early
-    this.early = []
-    for (const chunk of waiting) this.events?.data(chunk)
+    while (this.early.length > 0 && !this.paused) this.events?.data(this.early.shift()!)
+    if (!this.paused) this.raw?.resume()
   }
 
+  /** Not `disconnect`: its packet overtakes the last messages at the other end, which hands them on a turn later. */
   end(): void {
-    this.socket.disconnect()
+    this.socket.io.engine.close()
   }
 
   destroy(): void {
+    this.early = []
+    this.raw?.terminate()
     this.socket.disconnect()
   }
 

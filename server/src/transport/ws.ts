@@ -50,28 +50,39 @@ class WebSocketConnection implements Connection {
   private readonly engine: EngineTransport
   private awaitsDrain = false
   private paused = false
+  private closed = false
   private events: ConnectionEvents | undefined
+  /** What came before the start. */
+  private early: Buffer[] = []
 
   constructor(private readonly socket: Socket) {
     this.remoteAddress = socket.handshake.address
     this.engine = socket.conn.transport as unknown as EngineTransport
+    socket.on(pipeEvent, (chunk: unknown) => {
+      if (!Buffer.isBuffer(chunk)) socket.disconnect(true)
+      else if (this.events) this.events.data(chunk)
+      else if (!this.closed) this.early.push(chunk)
+    })
+    socket.on('disconnect', () => this.finish())
   }
 
   start(events: ConnectionEvents): void {
     this.events = events
-    this.socket.on(pipeEvent, (chunk: unknown) => {
-      if (Buffer.isBuffer(chunk)) events.data(chunk)
-      else this.socket.disconnect(true)
-    })
+    for (const chunk of this.early.splice(0)) events.data(chunk)
     this.engine.on('ready', () => {
       if (!this.awaitsDrain || !this.settled) return
       this.awaitsDrain = false
       events.drain()
     })
-    this.socket.on('disconnect', () => {
-      this.events = undefined
-      events.close()
-    })
+    if (this.closed) queueMicrotask(() => this.finish())
+  }
+
+  /** Exactly once, and nothing follows. */
+  private finish(): void {
+    this.closed = true
+    const events = this.events
+    this.events = undefined
+    events?.close()
   }
 
   private get settled(): boolean {
@@ -115,8 +126,6 @@ class WebSocketConnection implements Connection {
     const raw = this.rawSocket
     this.socket.disconnect(true)
     raw?.destroy()
-    const events = this.events
-    this.events = undefined
-    events?.close()
+    this.finish()
   }
 }
