@@ -48,7 +48,7 @@ check: $(INSTALLED) ## Types, lint, format
 bench: $(BUILT) $(BENCH) ## Compare with other systems, side by side
 	@exec node bench/run.mjs
 
-bench-quick: $(BUILT) $(BENCH) ## The same in a minute
+bench-quick: $(BUILT) $(BENCH) ## Us, NATS, ws and the raw relay, in four minutes
 	@exec node bench/run.mjs --quick
 
 install: $(INSTALLED) ## Install the dependencies, if they changed
