@@ -47,7 +47,7 @@ function testDatabase(url: string, remove: () => Promise<void>): TestDatabase {
   }
 }
 
-const tables = ['node_groups', 'nodes', 'memberships', 'endpoints', 'revocations', 'audit'] as const
+const tables = ['node_groups', 'nodes', 'memberships', 'endpoints', 'revocations', 'audit', 'policies'] as const
 
 /** Every row of every table, for "nothing was changed". */
 export async function allRows(db: Database): Promise<Record<string, unknown[]>> {

@@ -24,6 +24,7 @@ export async function startGateway() {
   const operatorsKey = operatorKey(secret, createSecretKey(Buffer.from(password)))
   const disconnected: string[] = []
   const closedTokens: string[] = []
+  const policyChanges: number[] = []
   const state = { listening: true, draining: false }
   const revocations = createRevocations({ registry, log: silentLog, onRevoked: (id) => closedTokens.push(id) })
   const deps: AdminDeps = {
@@ -42,6 +43,7 @@ export async function startGateway() {
       revoke: revocations.revoke,
     },
     disconnect: (name) => disconnected.push(name),
+    policiesChanged: async () => void policyChanges.push(time.now),
     status: () => ({ ...state, startedAt: 1, links: { tcp: 2, ws: 1 } }),
     clock,
     log: silentLog,
@@ -57,7 +59,20 @@ export async function startGateway() {
     mintToken({ secret, subject, scopes, lifeMs: 600_000, clock, audience }).token
   const operatorToken = (...scopes: string[]) => deps.tokens.mint({ subject: 'ada', scopes, lifeMs: 600_000 }).token
   return {
-    ...{ url, adminUrl, registry, deps, time, state, disconnected, closedTokens, password, nodeToken, operatorToken },
+    ...{
+      url,
+      adminUrl,
+      registry,
+      deps,
+      time,
+      state,
+      disconnected,
+      closedTokens,
+      policyChanges,
+      password,
+      nodeToken,
+      operatorToken,
+    },
     basic: `Basic ${Buffer.from(`ada:${password}`).toString('base64')}`,
     async close() {
       await Promise.all(servers.map((server) => server.close()))

@@ -43,6 +43,8 @@ export class RawLink {
   /** Pieces in which bytes arrived, before they were cut into frames. */
   chunks = 0
   closed = false
+  /** Whether it answers pings, as a live node would. */
+  answersPings = false
   readonly connection: Connection
   private readonly reader = new FrameReader(limits.hardMaxFrameBytes)
   private readonly lookers = new Set<() => void>()
@@ -59,6 +61,8 @@ export class RawLink {
             route: readU32(bytes, at + 8),
             body: Buffer.from(bytes.subarray(at + headerBytes, end)),
           })
+          const { type, route, body } = this.frames.at(-1)!
+          if (this.answersPings && type === FrameType.ping) this.write(encodeFrame(FrameType.pong, route, body))
         })
         this.look()
       },

@@ -13,7 +13,15 @@ for (const event of ['uncaughtException', 'unhandledRejection']) {
 const at = (level) => (fields, message) => {
   if (level === 'error') failures.push(`${message}: ${fields.err?.stack ?? JSON.stringify(fields)}`)
 }
-const log = { debug() {}, info() {}, warn() {}, error: at('error') }
+const left = []
+const log = {
+  debug() {},
+  info(fields, message) {
+    if (message === 'node left') left.push({ node: fields.node, code: fields.code })
+  },
+  warn() {},
+  error: at('error'),
+}
 
 const { jwtSecret, adminPassword, ...config } = JSON.parse(process.argv[2])
 const db = await openDatabase('sqlite::memory:', log)
@@ -39,6 +47,7 @@ async function answer(question) {
     case 'state':
       return {
         failures,
+        left,
         links: mediator.relay.links(),
         linkCount: mediator.relay.linkCount,
         queuedBytes: mediator.relay.budget.usedBytes,

@@ -15,14 +15,7 @@ const claim = (instance: string, name = 'orders-1'): RawLink =>
 
 /** Answers every ping that comes, as a live node would. */
 function alive(link: RawLink): RawLink {
-  const { frames } = link
-  const push = frames.push.bind(frames)
-  frames.push = (...more) => {
-    for (const { type, route, body } of more) {
-      if (type === FrameType.ping) link.write(encodeFrame(FrameType.pong, route, body))
-    }
-    return push(...more)
-  }
+  link.answersPings = true
   return link
 }
 

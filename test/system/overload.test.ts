@@ -1,0 +1,46 @@
+import { limits } from '@sealway/protocol'
+import { eventually } from '../support/eventually'
+import { dial, join, type RawLink } from '../support/link'
+import { startMediator, type TestMediator } from '../support/mediator'
+
+let started: TestMediator
+const links: RawLink[] = []
+beforeEach(async () => {
+  started = await startMediator()
+})
+afterEach(async () => {
+  for (const link of links.splice(0)) link.connection.destroy()
+  await started.mediator.close()
+})
+
+const strangers = async (count: number): Promise<RawLink[]> => {
+  const made = await Promise.all(Array.from({ length: count }, () => dial(started.url)))
+  links.push(...made)
+  return made
+}
+
+it('links that say nothing are limited per address, and told so; REST and those with a hello go on', async () => {
+  const member = await join(started.url, started.jwtSecret, { name: 'early' })
+  links.push(member)
+  const silent = await strangers(limits.maxUnauthenticatedPerAddress)
+  const [refused] = await strangers(1)
+  await refused!.untilClosed()
+  expect(refused!.closeFrame).toMatchObject({ code: 'OVERLOADED', reconnectInMs: expect.any(Number) })
+  expect((await fetch(`${started.url}/healthz`)).status).toBe(200)
+  expect([member.closed, silent.some(({ closed }) => closed)]).toEqual([false, false])
+  for (const link of silent) link.connection.destroy()
+  await eventually('their places are free', () => started.mediator.relay.linkCount === 1)
+  links.push(await join(started.url, started.jwtSecret, { name: 'late' }))
+})
+
+it('many that come at once are each taken or refused, and none is left waiting', async () => {
+  const crowd = await strangers(200)
+  await Promise.all(crowd.map((link) => link.untilClosed(20_000)))
+  const codes = new Map<string, number>()
+  for (const { closeCode = 'none' } of crowd) codes.set(closeCode, (codes.get(closeCode) ?? 0) + 1)
+  expect(Object.fromEntries(codes)).toEqual({
+    HELLO_TIMEOUT: limits.maxUnauthenticatedPerAddress,
+    OVERLOADED: 200 - limits.maxUnauthenticatedPerAddress,
+  })
+  await eventually('nobody is left', () => started.mediator.relay.linkCount === 0)
+})
