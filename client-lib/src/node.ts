@@ -12,7 +12,7 @@ import type { Keyring, KeyringKeys } from './crypto/keyring.js'
 import { watchKeysFile } from './crypto/keys-file.js'
 import type { Receipt } from './messaging/acked.js'
 import type { BroadcastReport } from './messaging/broadcast.js'
-import { aborted, timeoutOf, type WaitOptions } from './messaging/deadline.js'
+import { aborted, refuseAborted, timeoutOf, type WaitOptions, watchDeadline } from './messaging/deadline.js'
 import { Emitter, type NodeEvents } from './messaging/events.js'
 import { type ExpectedFailure, expectError, isExpected } from './messaging/expected.js'
 import type { AfterHook, BeforeHook, PluginHooks } from './messaging/hooks.js'
@@ -111,6 +111,7 @@ export class Node {
   /** The mediator asked to leave: new work waits for the next link. */
   private away: Promise<void> | undefined
   private onBack: (() => void) | undefined
+  private draining: Promise<void> | undefined
 
   /** Use {@link connect}. */
   constructor(options: ResolvedOptions, surroundings: Surroundings) {
@@ -171,12 +172,12 @@ export class Node {
       logger,
       broadcastEvent: (group, event, body, { want = 'report', ...waiting }) => {
         const options = { ...waiting, want: want === 'acks' ? ('replies' as const) : want }
-        return this.perform(() => this.messenger.broadcast(group, event, body, options, eventFlag))
+        return this.perform(options, (left) => this.messenger.broadcast(group, event, body, left, eventFlag))
       },
       callEvent: (to, event, body, waiting) =>
-        this.perform(() => this.messenger.call(to, event, body, waiting, eventFlag)),
+        this.perform(waiting, (left) => this.messenger.call(to, event, body, left, eventFlag)),
       ask: (to, group) => this.messenger.call(to, subscriptionsAction, { group }, { timeout: askTimeoutMs }),
-      tell: (group, list) => this.perform(() => this.messenger.broadcast(group, subscribedAction, list)),
+      tell: (group, list) => this.perform(undefined, () => this.messenger.broadcast(group, subscribedAction, list)),
       members: (group) => this.peers(group, { timeout: askTimeoutMs }),
       watch: (group) => this.watchPeers(group),
     })
@@ -396,7 +397,7 @@ export class Node {
    * @throws SealwayError `INVALID_NAME`, `UNSERIALISABLE`, `TOO_LARGE`, `BUSY`, `ABORTED`, `CLOSED`
    */
   send(to: string, action: string, body?: unknown, options?: SendOptions): Promise<void> {
-    return this.perform(() => this.messenger.send(to, action, body, options))
+    return this.perform(options, (left) => this.messenger.send(to, action, body, left))
   }
 
   /**
@@ -405,7 +406,7 @@ export class Node {
    * data }), `EXCEPTION`, `TIMEOUT`, `LINK_LOST`, `PEER_GONE`, `UNKNOWN_KEY`; `outcome` says whether a retry is safe
    */
   call<Reply = unknown>(to: string, action: string, body?: unknown, options?: CallOptions): Promise<Reply> {
-    return this.perform(() => this.messenger.call(to, action, body, options) as Promise<Reply>)
+    return this.perform(options, (left) => this.messenger.call(to, action, body, left) as Promise<Reply>)
   }
 
   /**
@@ -415,7 +416,7 @@ export class Node {
    * @throws SealwayError as `call`; `TIMEOUT` with outcome `unknown` where it left and no receipt came
    */
   sendAcked(to: string, action: string, body?: unknown, options?: AckedOptions): Promise<Receipt> {
-    return this.perform(() => this.messenger.sendAcked(to, action, body, options))
+    return this.perform(options, (left) => this.messenger.sendAcked(to, action, body, left))
   }
 
   /**
@@ -424,7 +425,8 @@ export class Node {
    */
   gather<Reply = unknown>(group: string, action: string, body?: unknown, options?: GatherOptions) {
     return this.perform(
-      () => this.messenger.gather(group, action, body, options) as Promise<{ from: string; body: Reply }[]>,
+      options,
+      (left) => this.messenger.gather(group, action, body, left) as Promise<{ from: string; body: Reply }[]>,
     )
   }
 
@@ -433,7 +435,7 @@ export class Node {
    * @throws SealwayError as `send`; a member that fails is in the report, not an error
    */
   broadcast(group: string, action: string, body?: unknown, options?: BroadcastOptions): Promise<BroadcastReport> {
-    return this.perform(() => this.messenger.broadcast(group, action, body, options))
+    return this.perform(options, (left) => this.messenger.broadcast(group, action, body, left))
   }
 
   /**
@@ -448,15 +450,42 @@ export class Node {
     return this.messenger.stream(to, action, body, options, this.away) as StreamReader<Item>
   }
 
-  private perform<T>(verb: () => Promise<T>): Promise<T> {
+  private perform<T, O extends WaitOptions>(
+    options: O | undefined,
+    verb: (left: O | undefined) => Promise<T>,
+  ): Promise<T> {
     // A draining node still sends: what it is finishing may need others.
     if (this.state === 'closed') return Promise.reject(closedError(this.name))
-    if (this.away) return this.away.then(() => this.perform(verb))
+    if (this.away) return this.untilBack(this.away, options).then((left) => this.perform(left, verb))
     try {
-      return verb()
+      return verb(options)
     } catch (error) {
       return Promise.reject(error)
     }
+  }
+
+  /** The mediator asked to leave: new work waits for the next link. @returns the options with what is left of the time */
+  private untilBack<O extends WaitOptions>(away: Promise<void>, options: O | undefined): Promise<O | undefined> {
+    const { callTimeoutMs, maxCallTimeoutMs } = this.options.limits
+    const what = `waiting for the next link of ${this.name}`
+    return new Promise((resolve, reject) => {
+      const timeoutMs = timeoutOf(options, callTimeoutMs, maxCallTimeoutMs)
+      refuseAborted(options?.signal, what)
+      const began = this.timers.monotonic()
+      const stopWatch = watchDeadline(this.timers, timeoutMs, options?.signal, (why) => {
+        const message = `the mediator is shutting down, and there was no other within ${timeoutMs} ms`
+        reject(
+          why === 'abort'
+            ? aborted(what, options!.signal!, 'not-delivered')
+            : new SealwayError('TIMEOUT', { message, outcome: 'not-delivered', hop: 'client', afterMs: timeoutMs }),
+        )
+      })
+      void away.then(() => {
+        stopWatch()
+        const leftMs = Math.max(1, timeoutMs - (this.timers.monotonic() - began))
+        resolve(options?.timeout === undefined ? options : { ...options, timeout: leftMs })
+      })
+    })
   }
 
   // ---- events
@@ -468,7 +497,7 @@ export class Node {
    * @throws SealwayError as `broadcast`
    */
   publish(event: string, body?: unknown, options?: PublishOptions): Promise<BroadcastReport> {
-    return this.perform(() => this.topics.publish(event, body, options))
+    return this.perform(options, (left) => this.topics.publish(event, body, left))
   }
 
   /**
@@ -606,11 +635,16 @@ export class Node {
   // ---- the end
 
   /** Takes no new work, finishes what is under way, flushes, leaves. At most `timeout`, 25 s by default. */
-  async drain(options: { readonly timeout?: number } = {}): Promise<void> {
+  drain(options: { readonly timeout?: number } = {}): Promise<void> {
+    this.draining ??= this.leave(options.timeout ?? drainTimeoutMs)
+    return this.draining
+  }
+
+  private async leave(timeoutMs: number): Promise<void> {
     if (this.state === 'open') {
       this.state = 'draining'
       this.dialer.link?.goaway()
-      await this.quiet(options.timeout ?? drainTimeoutMs)
+      await this.quiet(timeoutMs)
     }
     await this.close()
   }

@@ -35,6 +35,8 @@ export interface DialerParts {
 const tickMs = 1_000
 /** How long a link that was ended may take to close before it is cut, ms. */
 const lingerMs = 2_000
+/** Longest absence that a mediator can ask for, ms. */
+const maxToldMs = 300_000
 /** A token is renewed when this part of its life is over. */
 const renewAt = 0.8
 /** So long an outage is met with a retry at least once a second: a restarted mediator is back within moments. */
@@ -104,7 +106,8 @@ export class Dialer {
         ...parts.events,
         goaway: (farewell) => {
           parts.logger.info({ message: farewell.message }, 'the mediator asks to leave')
-          parts.goaway(() => this.leave(fresh, farewell.reconnectInMs ?? 0))
+          const { reconnectInMs } = farewell
+          parts.goaway(() => this.leave(fresh, typeof reconnectInMs === 'number' ? reconnectInMs : 0))
         },
         closed: (error) => {
           lost = error
@@ -148,7 +151,7 @@ export class Dialer {
     this.end(link)
     this.downSince = this.parts.clock()
     const error = new SealwayError('DRAINING', { message: 'the mediator is shutting down', hop: 'mediator' })
-    this.schedule(error, reconnectInMs)
+    this.schedule(error, this.bounded(reconnectInMs))
   }
 
   private retry(error: SealwayError): void {
@@ -159,7 +162,12 @@ export class Dialer {
       return
     }
     const told = (error.data as { reconnectInMs?: unknown } | undefined)?.reconnectInMs
-    this.schedule(error, typeof told === 'number' ? told : this.backoffMs())
+    this.schedule(error, typeof told === 'number' ? this.bounded(told) : this.backoffMs())
+  }
+
+  /** What the mediator says must make no busy loop of a node, and not send it away for good. */
+  private bounded(toldMs: number): number {
+    return Math.min(Math.max(toldMs, this.parts.limits.reconnectMinMs / 2), maxToldMs)
   }
 
   /** Full jitter: a random part of a ceiling that doubles, but stays prompt while the outage is young. */
