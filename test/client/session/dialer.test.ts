@@ -296,6 +296,20 @@ describe('a link that breaks', () => {
     expect(mediator.dialled).toBe(2)
   })
 
+  it.each([
+    [0, 49, 50],
+    [-5, 49, 50],
+    [1e12, 299_999, 300_000],
+  ])('neither spins nor stays away for good where the mediator says %d ms', async (told, before, after) => {
+    await begin()
+    mediator.last.say(FrameType.close, { code: 'DRAINING', message: 'bye', reconnectInMs: told })
+    await turns()
+    await time.advance(before)
+    expect(mediator.dialled).toBe(1)
+    await time.advance(after - before)
+    expect(mediator.dialled).toBe(2)
+  })
+
   it('is told of by events, with what carries it', async () => {
     const node = await begin()
     const events: unknown[] = []
