@@ -63,6 +63,15 @@ export class ExpectedError extends Error {
   }
 }
 
+/** Looks at whatever was thrown, which may throw at a look. */
+export function isExpectedError(thrown: unknown): thrown is ExpectedError {
+  try {
+    return thrown instanceof ExpectedError
+  } catch {
+    return false
+  }
+}
+
 /** One message on its way to a handler: command and context in one object, decoded when asked. */
 export class Delivery implements Command, Context {
   private decoded: unknown

@@ -1,6 +1,7 @@
 import { quote, SealwayError } from '@sealway/protocol'
 import type { Hooks } from './hooks.js'
 import { chain, type Handler, type HandlerSteps, readSteps } from './middleware.js'
+import { eventEntry } from './payload.js'
 
 export interface Entry {
   /** As it was given to `on`: an action, or `*`. */
@@ -14,7 +15,12 @@ export interface Entry {
   /** Of one sender at once; 0: the default. */
   readonly concurrency: number
   readonly once: boolean
+  /** False for what the library says to itself: the user's hooks do not see it. */
+  readonly hooked: boolean
 }
+
+/** The library's own names. */
+const isOurs = (action: string): boolean => action.startsWith('$')
 
 /** The handlers of a node by action; `*` takes what nothing else does. */
 export class HandlerTable {
@@ -22,8 +28,9 @@ export class HandlerTable {
 
   constructor(private readonly hooks: Hooks) {}
 
+  /** The user's. */
   get actions(): string[] {
-    return [...this.byAction.keys()]
+    return [...this.byAction.keys()].filter((action) => !isOurs(action))
   }
 
   find(action: string): Entry | undefined {
@@ -33,26 +40,27 @@ export class HandlerTable {
   /** @throws SealwayError `INVALID_ARGUMENT` */
   set(action: string, steps: HandlerSteps, { once = false, replace = false, ours = false } = {}): void {
     checkAction(action)
-    if (!ours && action.startsWith('$'))
-      throw invalid(`${quote(action)}: names that begin with $ are the library's own`)
+    if (!ours && isOurs(action)) throw invalid(`${quote(action)}: names that begin with $ are the library's own`)
     const { handler, middlewares, concurrency } = readSteps(action, steps)
     if (!replace && this.byAction.has(action)) {
       throw invalid(`${quote(action)} has a handler already; replace(${quote(action)}, ...) or off(${quote(action)})`)
     }
     const chained = chain(middlewares, handler)
-    const run = this.withHooks(chained)
-    this.byAction.set(action, { name: action, handler, steps: chained, run, concurrency, once })
+    const hooked = !ours || action === eventEntry
+    const run = hooked ? this.withHooks(chained) : chained
+    this.byAction.set(action, { name: action, handler, steps: chained, run, concurrency, once, hooked })
   }
 
   /** @param handler only if it is this one */
   delete(action: string, handler?: Handler): boolean {
-    if (handler !== undefined && this.byAction.get(action)?.handler !== handler) return false
+    const entry = this.byAction.get(action)
+    if (!entry || isOurs(action) || (handler !== undefined && entry.handler !== handler)) return false
     return this.byAction.delete(action)
   }
 
   /** Hooks came or went. */
   renew(): void {
-    for (const entry of this.byAction.values()) entry.run = this.withHooks(entry.steps)
+    for (const entry of this.byAction.values()) if (entry.hooked) entry.run = this.withHooks(entry.steps)
   }
 
   private withHooks(steps: Handler): Handler {

@@ -1,5 +1,5 @@
 import type { SealwayError } from '@sealway/protocol'
-import { type Command, type Context, type Delivery, ExpectedError } from './delivery.js'
+import { type Command, type Context, type Delivery, type ExpectedError, isExpectedError } from './delivery.js'
 import type { NodeEvents } from './events.js'
 import { type Handler, isThenable } from './middleware.js'
 
@@ -84,7 +84,7 @@ export class Hooks {
           command,
           context,
           startedAt,
-          error instanceof ExpectedError ? { type: 'failed', error } : { type: 'crashed', error },
+          isExpectedError(error) ? { type: 'failed', error } : { type: 'crashed', error },
         )
         throw error
       }

@@ -21,7 +21,7 @@ import { Acked, type Receipt as AckReceipt, messageId } from './acked.js'
 import { Broadcast, type BroadcastReport, type Want } from './broadcast.js'
 import { Call, Calls, type Pending } from './calls.js'
 import { aborted, refuseAborted, timeoutOf, type WaitOptions } from './deadline.js'
-import { type Delivery, deliveryOf, ExpectedError } from './delivery.js'
+import { type Delivery, deliveryOf, isExpectedError } from './delivery.js'
 import type { Emitter, NodeEvents } from './events.js'
 import { counterOf, sameFlow } from './frame-id.js'
 import { checkNeed, Gather, type Need } from './gather.js'
@@ -582,7 +582,7 @@ export class Messenger {
   }
 
   private failed(delivery: Delivery, error: unknown): void {
-    if (error instanceof ExpectedError) {
+    if (isExpectedError(error)) {
       if (delivery.corr >= 0) this.reply(delivery, ReplyStatus.failed, { code: error.code, data: error.data })
       return
     }
