@@ -17,7 +17,8 @@ const quietMs = 1_500
 export async function createReceiver(open, task) {
   const { measurement, names, group } = task
   const report = await listenForSender(task.progressPath)
-  const step = reportStepFor(Math.max(1, measurement.bytes))
+  const deliveries = measurement.fanOut ? measurement.receivers : 1
+  const step = reportStepFor(Math.max(1, measurement.bytes), deliveries)
   let seen = 0
   let reported = 0
   let wrong = 0

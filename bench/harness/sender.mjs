@@ -32,7 +32,7 @@ export async function createSender(open, task) {
   let running = Promise.resolve()
 
   const deliveries = measurement.fanOut ? measurement.receivers : 1
-  const window = windowFor(Math.max(1, measurement.bytes))
+  const window = windowFor(Math.max(1, measurement.bytes), deliveries)
   const burst = burstFor(Math.max(1, measurement.bytes), deliveries)
   const body = Buffer.alloc(measurement.bytes, 'sealway bench ')
   const hand = measurement.fanOut ? link.broadcast : link.send

@@ -5,8 +5,11 @@ const writeBytes = 256 * 1024
 /** Below this a queued piece is copied: a slice would keep the whole chunk it came in alive. */
 const copyBelowBytes = 16 * 1024
 const blockBytes = 64 * 1024
-/** A head older than this marks a reader that holds the others' credit no longer, ms. */
-export const laggingAfterMs = 250
+/**
+ * A head older than this marks a reader that holds the others' credit no longer, ms. Broadcasts may wait for it so long
+ * once; at 250 ms, a machine with too much to do lost frames to members that were only late.
+ */
+export const laggingAfterMs = 1_000
 
 /** Who is told when bytes have left: the route they came by. */
 export interface Releasable {
