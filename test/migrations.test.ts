@@ -19,6 +19,7 @@ const columns = {
   endpoints: ['node_id', 'name', 'position', 'protocol', 'address', 'port', 'meta'],
   revocations: ['token_id', 'expires_at', 'revoked_at'],
   audit: ['id', 'at', 'actor', 'action', 'subject', 'detail'],
+  policies: ['id', 'target', 'action', 'settings', 'updated_at', 'updated_by'],
 }
 
 describe('migrations', () => {
@@ -43,6 +44,7 @@ describe.each(databases)('migrations on %s', (type, open) => {
     await registry.claim(claimOf('a', { groups: groups('x', 'y'), endpoints: [web], meta: { v: 1 } }))
     await registry.revokeToken('t', 2 ** 50, 'op')
     await registry.updateNode('a', { groups: groups('y') }, 'op')
+    await registry.setPolicy({ target: '*', timeout: 1_000 }, 'op')
   }
   const tables = async () => {
     const found: string[] = []
@@ -68,12 +70,14 @@ describe.each(databases)('migrations on %s', (type, open) => {
     await migrate(db)
     await fill()
     const before = await allRows(db)
-    expect(await migrateDown(db, 1)).toEqual(['0003-audit'])
-    expect(await migrate(db)).toEqual(['0003-audit'])
-    expect(await allRows(db)).toEqual({ ...before, audit: [] })
-    expect(await migrateDown(db, 2)).toEqual(['0003-audit', '0002-revocations'])
-    expect(await migrate(db)).toEqual(['0002-revocations', '0003-audit'])
-    expect(await allRows(db)).toEqual({ ...before, audit: [], revocations: [] })
+    const last = names.at(-1)!
+    expect(await migrateDown(db, 1)).toEqual([last])
+    expect(await migrate(db)).toEqual([last])
+    expect(await allRows(db)).toEqual({ ...before, policies: [] })
+    const later = names.slice(1)
+    expect(await migrateDown(db, later.length)).toEqual(later.toReversed())
+    expect(await migrate(db)).toEqual(later)
+    expect(await allRows(db)).toEqual({ ...before, policies: [], audit: [], revocations: [] })
   })
 
   it('change nothing where there is nothing to do', async () => {
@@ -108,6 +112,7 @@ describe.each(databases)('migrations on %s', (type, open) => {
       registry.claim(claimOf('a')),
       registry.auditTrail({}),
       registry.revokedTokens(),
+      registry.policies(),
     ]
     for (const outcome of await Promise.allSettled(attempts)) {
       expect(outcome).toMatchObject({
@@ -134,10 +139,11 @@ describe.each(databases)('migrations on %s', (type, open) => {
   it('finish what a killed process began', async () => {
     await migrate(db)
     // As MySQL leaves it: a table is there, and the step is not recorded.
-    await migrateDown(db, 2)
+    const later = names.slice(1)
+    await migrateDown(db, later.length)
     await migrations[1]!.up(db.knex)
-    expect(await pendingMigrations(db)).toEqual(['0002-revocations', '0003-audit'])
-    expect(await migrate(db)).toEqual(['0002-revocations', '0003-audit'])
+    expect(await pendingMigrations(db)).toEqual(later)
+    expect(await migrate(db)).toEqual(later)
     await fill()
   })
 

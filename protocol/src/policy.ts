@@ -67,18 +67,20 @@ export type PolicyChange =
 
 /** Policies that a mediator keeps, or a node brings along. */
 export const maxPolicies = 1_000
-/** One of them as JSON, bytes. Its fields are bounded, so only an action or a path could come near. */
-export const maxPolicyBytes = 4_096
+/** One of them as JSON, bytes. Its fields are bounded, so only a long action and a long path could come near. */
+export const maxPolicyBytes = 1_024
 /** UTF-8 bytes of an action (SPEC.md, "Messages inside a record"). */
 const maxActionBytes = 255
 const maxPathCharacters = 128
 /** Longest time of a circuit breaker, ms. */
 const maxBreakerMs = 60 * 60_000
 
-const strategies: readonly unknown[] = ['mediator', 'round-robin', 'least-in-flight', 'random']
+export const strategies: readonly unknown[] = ['mediator', 'round-robin', 'least-in-flight', 'random']
+
+export type Range = readonly [least: number, most: number]
 
 /** Ranges of all numbers, ends included. */
-const retryRanges = {
+export const retryRanges = {
   max: [0, 100],
   firstMs: [1, limits.maxCallTimeoutMs],
   factor: [1, 10],
@@ -86,14 +88,14 @@ const retryRanges = {
   jitter: [0, 1],
   attemptMs: [1, limits.maxCallTimeoutMs],
 } as const
-const breakerRanges = {
+export const breakerRanges = {
   failures: [1, 1_000],
   windowMs: [1, maxBreakerMs],
   openMs: [1, maxBreakerMs],
   halfOpen: [1, 100],
 } as const
 /** Of these, only whole numbers make sense. */
-const wholeNumbers: readonly string[] = ['max', 'failures', 'halfOpen']
+export const wholeNumbers: readonly string[] = ['max', 'failures', 'halfOpen']
 
 interface Reading {
   /** Fields that are not known: refused where somebody typed them, ignored where a newer mediator may have sent them. */
@@ -125,6 +127,8 @@ export function parsePolicyName(target: unknown, action: unknown): PolicyName {
   if (bytes === 0 || bytes > maxActionBytes) throw malformed(`action ${quote(action)} must be a text of 1 to 255 bytes`)
   // Half a surrogate pair has no UTF-8, and control characters forge lines of logs.
   if (/[\p{Cc}\p{Cs}]/u.test(action as string)) throw malformed(`action ${quote(action)} holds control characters`)
+  // MySQL holds texts that differ in spaces at the end to be the same.
+  if (/^\s|\s$/u.test(action as string)) throw malformed(`action ${quote(action)} begins or ends with a space`)
   return { target: to, action: action as string }
 }
 
@@ -174,7 +178,7 @@ function fields(value: unknown, what: string, known: readonly string[], { unknow
 function numbers(
   o: { readonly [name: string]: unknown },
   what: string,
-  ranges: { readonly [name: string]: readonly [number, number] },
+  ranges: { readonly [name: string]: Range },
 ): { [name: string]: number } {
   const out: { [name: string]: number } = {}
   for (const [name, [least, most]] of Object.entries(ranges)) {

@@ -14,6 +14,7 @@ import type { GatewayDeps } from './gateway/deps.js'
 import { createPublicApp } from './gateway/public-app.js'
 import { type Log, silentLog } from './observe/log.js'
 import { createRegistry } from './registry/create-registry.js'
+import { createPolicyFeed } from './registry/policy-feed.js'
 import type { Registry } from './registry/registry.js'
 import { createUpkeep } from './registry/upkeep.js'
 import { Relay } from './routing/relay.js'
@@ -98,6 +99,7 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
     random: parts.random ?? Math.random,
     defer: setImmediate,
   })
+  const policyFeed = createPolicyFeed({ registry, log, onList: (policies) => relay.policies.update(policies) })
   const upkeep = createUpkeep({ registry, log, live: () => relay.live(), evictAfterMs: config.nodeEvictAfterMs })
 
   let listening = false
@@ -111,6 +113,7 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
       revoke: (id, expiresAt, actor) => revocations.revoke(id, expiresAt, actor),
     },
     disconnect: (name) => void relay.disconnect(name, 'REMOVED', `${name} was removed by an operator`),
+    policiesChanged: () => policyFeed.refresh(),
     status: () => ({ listening, draining: relay.draining, startedAt, links: relay.links() }),
     clock,
     log,
@@ -138,6 +141,7 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
     clearInterval(ticker)
     upkeep.stop()
     revocations.stop()
+    policyFeed.stop()
     for (const hub of hubs) hub.engine.close()
     await Promise.all(Array.from(servers, ([server, sockets]) => closeServer(server, sockets)))
     await relay.settled()
@@ -163,6 +167,7 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
       )
       try {
         await revocations.start()
+        await policyFeed.start()
         const port = await listenOnPort(server, config.host, config.port, 'PORT')
         const adminPort = await listenOnPort(admin, config.adminHost, config.adminPort, 'ADMIN_PORT')
         if (config.ipcPath) {

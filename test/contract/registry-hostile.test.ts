@@ -80,6 +80,16 @@ const fields: readonly (readonly [string, (registry: Registry, value: never) => 
   ['revokeToken', (r, v) => r.revokeToken(v, 2 ** 50, 'op')],
   ['revokeToken.expiresAt', (r, v) => r.revokeToken('t', v, 'op')],
   ['revokeToken actor', (r, v) => r.revokeToken('t', 2 ** 50, v)],
+  ['setPolicy.target', (r, v) => r.setPolicy({ target: v }, 'op')],
+  ['setPolicy.action', (r, v) => r.setPolicy({ target: 'victim', action: v }, 'op')],
+  ['setPolicy.retries.max', (r, v) => r.setPolicy({ target: 'victim', retries: { max: v } }, 'op')],
+  ['setPolicy.breaker.failures', (r, v) => r.setPolicy({ target: 'victim', breaker: { failures: v } }, 'op')],
+  ['setPolicy.balance', (r, v) => r.setPolicy({ target: 'victim', balance: v }, 'op')],
+  ['setPolicy.balance.sticky', (r, v) => r.setPolicy({ target: 'victim', balance: { sticky: v } }, 'op')],
+  ['setPolicy actor', (r, v) => r.setPolicy({ target: 'victim' }, v)],
+  ['removePolicy', (r, v) => r.removePolicy(v, undefined, 'op')],
+  ['removePolicy.action', (r, v) => r.removePolicy('victim', v, 'op')],
+  ['removePolicy actor', (r, v) => r.removePolicy('victim', undefined, v)],
   ['audit.actor', (r, v) => r.audit({ actor: v, action: 'a', subject: 's' })],
   ['audit.action', (r, v) => r.audit({ actor: 'a', action: v, subject: 's' })],
   ['audit.subject', (r, v) => r.audit({ actor: 'a', action: 'a', subject: v })],
@@ -96,6 +106,9 @@ const structures: typeof fields = [
   ['nodes filter', (r, v) => r.nodes(v)],
   ['nodes.online', (r, v) => r.nodes({ online: v })],
   ['auditTrail options', (r, v) => r.auditTrail(v)],
+  ['setPolicy', (r, v) => r.setPolicy(v, 'op')],
+  ['setPolicy.retries', (r, v) => r.setPolicy({ target: 'victim', retries: v === 7 ? [v] : v } as never, 'op')],
+  ['setPolicy.breaker', (r, v) => r.setPolicy({ target: 'victim', breaker: v }, 'op')],
   ['audit entry', (r, v) => r.audit(v)],
 ]
 
@@ -116,6 +129,7 @@ describe.each(databases)('hostile input to the registry on %s', (_, open) => {
     await emptyTables(db)
     await registry.claim(claimOf('victim', { groups: groups('g', 'victims'), endpoints: [web], meta: { a: 1 } }))
     await registry.claim(claimOf('target'))
+    await registry.setPolicy({ target: 'bystander', timeout: 1_000 }, 'op')
     await registry.revokeToken('victim-token', 2 ** 50, 'op')
   })
   afterAll(() => database.drop())
@@ -155,11 +169,13 @@ describe.each(databases)('hostile input to the registry on %s', (_, open) => {
         node: await registry.node('victim'),
         audited: await db.knex('audit').where({ subject: 'victim-token' }).count({ n: '*' }).first(),
         revoked: (await registry.revokedTokens()).includes('victim-token'),
+        policy: (await registry.policies()).find(({ target }) => target === 'bystander'),
       })
       const before = await bystanders()
       const outcomes = await Promise.allSettled(hostileStrings.map((text) => call(registry, text as never)))
       for (const outcome of outcomes) {
-        if (outcome.status === 'rejected') expect([...refusals, 'UNKNOWN_NODE']).toContain(outcome.reason.code)
+        if (outcome.status === 'rejected')
+          expect([...refusals, 'UNKNOWN_NODE', 'NOT_FOUND']).toContain(outcome.reason.code)
       }
       expect(await bystanders()).toEqual(before)
     },

@@ -1,4 +1,4 @@
-import type { Endpoint, GroupName, NodeName } from '@sealway/protocol'
+import type { Endpoint, GroupName, NodeName, TrafficPolicy } from '@sealway/protocol'
 import { createRegistry } from '../../server/src/registry/create-registry.js'
 import type { Claim, Registry } from '../../server/src/registry/registry.js'
 import type { Database } from '../../server/src/store/database.js'
@@ -448,6 +448,98 @@ export function registryContract(open: () => Promise<TestDatabase>): void {
       await db.knex('revocations').update({ expires_at: now - 1 })
       await registry.revokeToken('u', now + 60_000, 'op')
       expect(await db.knex('revocations').select('token_id')).toEqual([{ token_id: 'u' }])
+    })
+  })
+
+  describe('policies', () => {
+    const full: TrafficPolicy = {
+      target: 'any:orders',
+      action: 'quote ü',
+      timeout: 2_000,
+      retries: { max: 3, firstMs: 100, factor: 2, maxMs: 5_000, jitter: 0.2, attemptMs: 700, whenNoPeer: true },
+      breaker: { failures: 5, windowMs: 10_000, openMs: 5_000, halfOpen: 2 },
+      balance: { sticky: 'customer.id' },
+    }
+
+    it('are kept with all they say, by whom and when, and listed by target and action', async () => {
+      const before = await clock()
+      expect(await registry.setPolicy(full, 'operator:ada')).toEqual({
+        created: true,
+        policy: { ...full, updatedAt: expect.any(Number), updatedBy: 'operator:ada' },
+      })
+      await registry.setPolicy({ target: 'orders-1', breaker: false }, 'op')
+      await registry.setPolicy({ target: 'node:orders-1', action: 'z', balance: 'mediator' }, 'op')
+      await registry.setPolicy({ target: '*', retries: {} }, 'op')
+      const list = await registry.policies()
+      expect(list.map(({ updatedAt: _at, updatedBy: _by, ...policy }) => policy)).toEqual([
+        { target: '*', retries: {} },
+        full,
+        { target: 'orders-1', breaker: false },
+        { target: 'orders-1', action: 'z', balance: 'mediator' },
+      ])
+      for (const { updatedAt } of list) expect(updatedAt).toBeGreaterThanOrEqual(before)
+    })
+
+    it('are replaced whole by one of the same target and action, and by no other', async () => {
+      await registry.setPolicy(full, 'op')
+      await registry.setPolicy({ target: 'any:orders', timeout: 1 }, 'op')
+      expect(await registry.setPolicy({ target: 'any:orders', action: 'quote ü', timeout: 9 }, 'bob')).toMatchObject({
+        created: false,
+        policy: { updatedBy: 'bob' },
+      })
+      expect(await registry.policies()).toMatchObject([{ timeout: 1 }, { action: 'quote ü', timeout: 9 }])
+      expect((await registry.policies())[1]!.retries).toBeUndefined()
+      // Once more the same: nothing is new, and nothing is missing.
+      expect((await registry.setPolicy({ target: 'any:orders', timeout: 1 }, 'op')).created).toBe(false)
+    })
+
+    it('tell actions apart byte by byte', async () => {
+      for (const action of ['a', 'A', 'á', 'a b']) await registry.setPolicy({ target: '*', action }, 'op')
+      expect((await registry.policies()).map(({ action }) => action).sort()).toEqual(['A', 'a', 'a b', 'á'])
+    })
+
+    it('are removed by target and action, each with a line in the trail', async () => {
+      await registry.setPolicy(full, 'op')
+      await registry.setPolicy({ target: 'any:orders', timeout: 1 }, 'op')
+      await registry.removePolicy('any:orders', undefined, 'eve')
+      expect(await registry.policies()).toMatchObject([{ action: 'quote ü' }])
+      await expect(registry.removePolicy('any:orders', undefined, 'eve')).rejects.toMatchObject({ code: 'NOT_FOUND' })
+      await registry.removePolicy('any:orders', 'quote ü', 'eve')
+      expect(await registry.policies()).toEqual([])
+      expect((await registry.auditTrail({})).reverse()).toMatchObject([
+        { actor: 'op', action: 'set-policy', subject: 'any:orders', detail: full },
+        { actor: 'op', action: 'set-policy', subject: 'any:orders', detail: { target: 'any:orders', timeout: 1 } },
+        { actor: 'eve', action: 'remove-policy', subject: 'any:orders', detail: { target: 'any:orders' } },
+        { actor: 'eve', action: 'remove-policy', detail: { target: 'any:orders', action: 'quote ü' } },
+      ])
+    })
+
+    it('are at most 1,000; one that is there may still be changed', async () => {
+      const row = { settings: '{"timeout":1}', updated_at: 1, updated_by: 'op', action: '' }
+      for (let i = 0; i < 1_000; i += 100) {
+        await db.knex('policies').insert(Array.from({ length: 100 }, (_, k) => ({ ...row, target: `n${i + k}` })))
+      }
+      await expect(registry.setPolicy({ target: 'one-more' }, 'op')).rejects.toMatchObject({ code: 'TOO_LARGE' })
+      expect(await registry.setPolicy({ target: 'n7', timeout: 2 }, 'op')).toMatchObject({ created: false })
+      expect(await registry.policies()).toHaveLength(1_000)
+      await registry.removePolicy('n8', undefined, 'op')
+      expect(await registry.setPolicy({ target: 'one-more' }, 'op')).toMatchObject({ created: true })
+    })
+
+    it('set at the same time leave one, and no error', async () => {
+      const other = createRegistry(await database.open())
+      const set = (at: Registry, timeout: number) => at.setPolicy({ target: 'any:orders', timeout }, 'op')
+      await Promise.all([set(registry, 1), set(other, 2), set(registry, 3), set(other, 4)])
+      expect(await registry.policies()).toHaveLength(1)
+    })
+
+    it('that somebody damaged are left out, and take no other with them', async () => {
+      await registry.setPolicy({ target: 'good' }, 'op')
+      const row = { action: '', updated_at: 1, updated_by: 'op' }
+      const damaged = ['{', '{"timeout":-1}', '{"__proto__":{}}', 'null', '{"breaker":7}']
+      for (const [i, settings] of damaged.entries())
+        await db.knex('policies').insert({ ...row, target: `n${i}`, settings })
+      expect((await registry.policies()).map(({ target }) => target)).toEqual(['good'])
     })
   })
 

@@ -8,6 +8,7 @@ import { nodeRoutes } from './nodes.js'
 import { openApi } from './openapi.js'
 import { basicChallenge, createOperators, type Operators } from './operators/login.js'
 import { requestHeader, requireSameOrigin } from './operators/same-origin.js'
+import { policyRoutes } from './policies.js'
 import { type JsonSchema, ok, type Route } from './route.js'
 import { tokenRoutes } from './tokens.js'
 
@@ -38,7 +39,7 @@ const credentials: JsonSchema = {
 
 /** The routes of the operators' port: the same handlers under /api, and what is for operators only. */
 export function adminRoutes(deps: AdminDeps, operators: Operators): Route[] {
-  const shared = [...nodeRoutes(deps), ...tokenRoutes(deps), ...auditRoutes(deps)]
+  const shared = [...nodeRoutes(deps), ...policyRoutes(deps), ...tokenRoutes(deps), ...auditRoutes(deps)]
   const routes: Route[] = [
     ...shared.map((route) => ({ ...route, path: route.path.replace(/^\/v1\//, '/api/') })),
     ...statusRoutes(deps),
@@ -144,6 +145,7 @@ const page = `<!doctype html>
 <li><a href="/api/status">status</a>
 <li><a href="/api/nodes">nodes</a>
 <li><a href="/api/groups">groups</a>
+<li><a href="/api/policies">policies</a>
 <li><a href="/api/audit">audit trail</a>
 <li><a href="/api/config">settings</a>
 <li><a href="/api/openapi.json">all routes, as OpenAPI</a>

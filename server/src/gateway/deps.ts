@@ -26,6 +26,8 @@ export interface GatewayDeps {
   }
   /** Closes the live link of a node that was removed. */
   readonly disconnect: (name: string) => void
+  /** A policy was set or removed here; resolves when the links of this mediator were told. */
+  readonly policiesChanged: () => Promise<void>
   readonly status: () => MediatorStatus
   /** ms since 1970. */
   readonly clock: () => number

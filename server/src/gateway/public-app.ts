@@ -6,6 +6,7 @@ import { createReadiness, healthRoutes } from './health.js'
 import { createApp } from './mount.js'
 import { nodeRoutes } from './nodes.js'
 import { openApi } from './openapi.js'
+import { policyRoutes } from './policies.js'
 import { ok, type Route } from './route.js'
 import { tokenRoutes } from './tokens.js'
 
@@ -13,6 +14,7 @@ import { tokenRoutes } from './tokens.js'
 export function publicRoutes(deps: GatewayDeps): Route[] {
   const routes: Route[] = [
     ...nodeRoutes(deps),
+    ...policyRoutes(deps),
     ...tokenRoutes(deps),
     ...auditRoutes(deps),
     ...healthRoutes(createReadiness(deps), deps.version),

@@ -1,4 +1,13 @@
-import { codeTable, limits } from '@sealway/protocol'
+import {
+  breakerRanges,
+  codeTable,
+  limits,
+  maxPolicies,
+  type Range,
+  retryRanges,
+  strategies,
+  wholeNumbers,
+} from '@sealway/protocol'
 import type { JsonSchema } from './route.js'
 
 /** What a name may be is said once, in protocol/address; here it is repeated for readers of the document. */
@@ -65,6 +74,27 @@ export const tokenSchema = (maxLifeMs: number): JsonSchema =>
     ['name'],
   )
 
+const rangesSchema = (ranges: { readonly [name: string]: Range }): { [name: string]: JsonSchema } =>
+  Object.fromEntries(
+    Object.entries(ranges).map(([name, [minimum, maximum]]) => [
+      name,
+      { type: wholeNumbers.includes(name) ? 'integer' : 'number', minimum, maximum },
+    ]),
+  )
+
+const policyFields: { readonly [name: string]: JsonSchema } = {
+  target: { type: 'string', maxLength: 80, description: "a node's name, any:<group>, group:<group> or *" },
+  action: { type: 'string', minLength: 1, maxLength: 255, description: 'absent: all actions' },
+  timeout: { type: 'number', minimum: 1, maximum: limits.maxCallTimeoutMs, description: 'ms' },
+  retries: object({ ...rangesSchema(retryRanges), whenNoPeer: { type: 'boolean' } }, []),
+  breaker: { anyOf: [{ const: false }, object(rangesSchema(breakerRanges), [])] },
+  balance: {
+    anyOf: [{ enum: strategies }, object({ sticky: { type: 'string', minLength: 1, maxLength: 128 } })],
+    description: 'sticky: the path of a field in the body, which the mediator never sees',
+  },
+}
+export const policySchema = object(policyFields, ['target'])
+
 /** Named schemas of the OpenAPI document. */
 export const components: { readonly [name: string]: JsonSchema } = {
   Node: object({
@@ -99,6 +129,15 @@ export const components: { readonly [name: string]: JsonSchema } = {
       }),
     ),
   }),
+  Policy: object(
+    {
+      ...policyFields,
+      updatedAt: { type: 'integer', description: 'ms since 1970' },
+      updatedBy: { type: 'string' },
+    },
+    ['target', 'updatedAt', 'updatedBy'],
+  ),
+  PolicyList: object({ policies: list({ $ref: '#/components/schemas/Policy' }, maxPolicies) }),
   Token: object({
     token: { type: 'string', description: 'shown this once' },
     id: { type: 'string', description: 'what it is revoked by' },

@@ -8,6 +8,7 @@ import { type Claimed, claimAll } from './claims.js'
 import { CommitQueue, type Settled } from './commit-queue.js'
 import { groupExists, listGroups, listNodes, nodeById, nodeByName } from './listing.js'
 import type { Random } from './nameless.js'
+import { listPolicies, removePolicy, setPolicy } from './policies.js'
 import { admitHeld, evict, type Held, releaseAll, releaseHeld, touchHeld } from './presence.js'
 import type { Registry } from './registry.js'
 import { revokedTokens, revokeToken } from './revocations.js'
@@ -69,6 +70,9 @@ export function createRegistry(db: Database, options: RegistryOptions = {}): Reg
 
     revokeToken: async (tokenId, expiresAt, actor) => revokeToken(db, tokenId, expiresAt, actor),
     revokedTokens: () => revokedTokens(db),
+    policies: () => listPolicies(db),
+    setPolicy: async (policy, actor) => setPolicy(db, policy, actor),
+    removePolicy: async (target, action, actor) => removePolicy(db, target, action, actor),
     audit: (entry) => db.transaction((trx) => writeAudit(trx, db, [entry])),
     auditTrail: async (page) => readAudit(db, page),
 

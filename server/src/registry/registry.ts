@@ -1,4 +1,4 @@
-import type { Endpoint, GroupName, NodeName, TransportName } from '@sealway/protocol'
+import type { Endpoint, GroupName, NodeName, TrafficPolicy, TransportName } from '@sealway/protocol'
 
 /** What a link says of itself when it registers. */
 export interface Claim {
@@ -51,6 +51,12 @@ export interface AuditEntry {
   readonly detail: unknown
 }
 
+export interface PolicyRecord extends TrafficPolicy {
+  /** ms since 1970, by the database's clock. */
+  readonly updatedAt: number
+  readonly updatedBy: string
+}
+
 /** What a REST caller may set of a node. Absent fields stay as they are. */
 export interface NodeChange {
   readonly groups?: readonly GroupName[]
@@ -100,6 +106,12 @@ export interface Registry {
   revokeToken(tokenId: string, expiresAt: number, actor: string): Promise<void>
   /** Token ids that are revoked and not yet expired. */
   revokedTokens(): Promise<string[]>
+  /** Policies for traffic: all of them, by target and action. */
+  policies(): Promise<PolicyRecord[]>
+  /** Replaces the one of the same target and action. @throws `MALFORMED`, `INVALID_NAME`, `TOO_LARGE` (too many) */
+  setPolicy(policy: TrafficPolicy, actor: string): Promise<{ readonly policy: PolicyRecord; readonly created: boolean }>
+  /** @throws `NOT_FOUND` */
+  removePolicy(target: string, action: string | undefined, actor: string): Promise<void>
   audit(entry: { actor: string; action: string; subject: string; detail?: unknown }): Promise<void>
   /** Newest first. */
   auditTrail(options: { readonly before?: number; readonly limit?: number }): Promise<AuditEntry[]>

@@ -9,6 +9,7 @@ import type { Budget, Outbox } from '../session/outbox.js'
 import type { Route } from '../session/route.js'
 import { Session, type SessionEvents } from '../session/session.js'
 import { Peers } from './peers.js'
+import { Policies } from './policies.js'
 import { Presence } from './presence.js'
 import { Router } from './router.js'
 
@@ -36,6 +37,8 @@ export class Relay {
   readonly presence = new Presence()
   readonly counters = new Counters()
   readonly budget: Budget
+  /** For traffic, as nodes are told of them. */
+  readonly policies = new Policies()
   private readonly parts: RelayParts
   private readonly sessions = new Set<Session>()
   private readonly router: Router
@@ -172,8 +175,10 @@ export class Relay {
         this.peers.changed(session, 'left')
       },
       query: (session, id, question) => {
-        if ((question as { type?: unknown } | null)?.type !== 'time') this.peers.answer(session, id, question)
-        else session.control(encodeJson(FrameType.answer, { now: this.parts.clock() }, id))
+        const type = (question as { type?: unknown } | null)?.type
+        if (type === 'time') session.control(encodeJson(FrameType.answer, { now: this.parts.clock() }, id))
+        else if (type === 'policies') this.policies.answer(session, id)
+        else this.peers.answer(session, id, question)
       },
       token: (session, token) => {
         const identity = this.parts.authenticator.verify(token)
@@ -195,6 +200,7 @@ export class Relay {
         const reported = !this.presence.inGroups(session)
         this.router.left(session)
         this.peers.left(session, reported)
+        this.policies.left(session)
         this.release(member.name, member.epoch)
         log.info({ node: member.name, code: reason.code, reason: reason.message }, 'node left')
       },
