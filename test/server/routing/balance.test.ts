@@ -1,4 +1,5 @@
 import { headerBytes } from '@sealway/protocol'
+import { laggingAfterMs } from '../../../server/src/session/outbox'
 import { counterOf, noise, type RawLink } from '../../support/link'
 import { World } from '../../support/relay'
 
@@ -43,7 +44,7 @@ describe('frames to any member of a group', () => {
     const stuck = await world.node('stuck', { groups: ['workers'] }, { highWaterBytes: 1_024 })
     stuck.connection.pause()
     await sendMany(400)
-    await world.advance(1_250)
+    await world.advance(laggingAfterMs + 250)
     for (const link of links) link.take()
     await sendMany(1_000)
     expect(links.reduce((sum, link) => sum + link.delivered.length, 0)).toBe(1_000)
@@ -77,7 +78,7 @@ describe('frames to any member of a group', () => {
     only!.connection.pause()
     sender.send(1, noise(0, 100_000))
     await world.settle()
-    await world.advance(1_250)
+    await world.advance(laggingAfterMs + 250)
     sender.send(1, noise(1))
     await world.settle()
     expect(sender.rejectCodes).toEqual(['BUSY'])

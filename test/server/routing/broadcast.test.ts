@@ -1,4 +1,5 @@
 import { FrameType, headerBytes } from '@sealway/protocol'
+import { laggingAfterMs } from '../../../server/src/session/outbox'
 import { counterOf, noise, type RawLink } from '../../support/link'
 import { World } from '../../support/relay'
 
@@ -85,7 +86,7 @@ describe('a member that does not read', () => {
   it('delays the others no longer than a second', async () => {
     expect(await offer(20)).toBeLessThan(20)
     expect(members.map((link) => link.delivered.length)).toEqual([4, 4])
-    await world.advance(1_250)
+    await world.advance(laggingAfterMs + 250)
     const more = await offer(100)
     expect(more).toBe(100)
     expect(members.map((link) => link.delivered.length)).toEqual([104, 104])
@@ -94,7 +95,7 @@ describe('a member that does not read', () => {
 
   it('has no more than a quarter of its queue taken for it, and the rest is counted', async () => {
     await offer(4)
-    await world.advance(1_250)
+    await world.advance(laggingAfterMs + 250)
     await offer(100)
     const { outbox } = world.relay.presence.get('slow')!
     expect(outbox.bytes).toBeLessThanOrEqual(64 * KiB + 16 * KiB + 200)
@@ -104,7 +105,7 @@ describe('a member that does not read', () => {
 
   it('leaves room for what is sent to it alone', async () => {
     await offer(4)
-    await world.advance(1_250)
+    await world.advance(laggingAfterMs + 250)
     await offer(100)
     const friend = await world.node('friend')
     friend.open(1, 'slow').send(1, noise(0, 16 * KiB), noise(1, 16 * KiB))
@@ -114,7 +115,7 @@ describe('a member that does not read', () => {
 
   it('gets what was queued for it, in order, when it reads again; what it missed is a gap', async () => {
     await offer(4)
-    await world.advance(1_250)
+    await world.advance(laggingAfterMs + 250)
     await offer(100)
     const queued = world.relay.presence.get('slow')!.outbox.frames
     slow.connection.resume()
@@ -129,7 +130,7 @@ describe('a member that does not read', () => {
 
   it('is not named among those who got it where its queue was full', async () => {
     await offer(4)
-    await world.advance(1_250)
+    await world.advance(laggingAfterMs + 250)
     await offer(100)
     sender.write(Buffer.from([...frameWanting(noise(0))]))
     await world.settle()

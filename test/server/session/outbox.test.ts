@@ -1,6 +1,6 @@
 import type { Connection } from '@sealway/protocol'
 import fc from 'fast-check'
-import { type Budget, Outbox, type Releasable, SharedRelease } from '../../../server/src/session/outbox'
+import { type Budget, laggingAfterMs, Outbox, type Releasable, SharedRelease } from '../../../server/src/session/outbox'
 
 /** A connection that takes what it is told to take. */
 class Pipe implements Connection {
@@ -127,9 +127,9 @@ describe('an outbox', () => {
     outbox.flush()
     time.now = 200
     outbox.push(part(1), 1)
-    time.now = 1_000
-    expect([outbox.ageMs(), outbox.lagging]).toEqual([1_000, false])
-    time.now = 1_001
+    time.now = laggingAfterMs
+    expect([outbox.ageMs(), outbox.lagging]).toEqual([laggingAfterMs, false])
+    time.now = laggingAfterMs + 1
     expect(outbox.lagging).toBe(true)
     pipe.full = false
     outbox.drained()
