@@ -13,6 +13,7 @@ import {
   parseName,
   SealwayError,
 } from '@sealway/protocol'
+import { checkShapes, checkUrl, invalid, refuseCleartext } from './check-options.js'
 import { Keyring, type KeyringKeys, keysFromEnvironment } from './crypto/keyring.js'
 import { readKeysFile } from './crypto/keys-file.js'
 import type { Codec } from './messaging/payload.js'
@@ -101,13 +102,15 @@ const defaultTimeoutMs = 30_000
 
 /** @throws SealwayError `INVALID_ARGUMENT`, `INVALID_NAME`, `NO_KEY`, `WEAK_SECRET`, saying which option is wrong */
 export function resolveOptions(options: ConnectOptions, { environment, clock }: Surroundings): ResolvedOptions {
+  checkShapes(options)
   const instance = randomBytes(16).toString('hex')
-  const groups = parseGroups(options.groups)
+  const groups = argument(() => parseGroups(options.groups))
   const name = parseName(options.name ?? `${groups[0]!.slice(0, 57)}-${instance.slice(0, 6)}`)
   const url = options.url ?? environment.SEALWAY_URL ?? defaultUrl
   const secret = environment.PROTECTED_BASIC_AND_JWT
   const keysFile = options.keysFile ?? (options.keys === undefined ? environment.SEALWAY_KEYS_FILE : undefined)
   const transport = options.transport ?? chooseTransport(url)
+  if (!options.transport) checkUrl(url)
   refuseCleartext(url, options.insecure ?? environment.SEALWAY_INSECURE === '1', transport)
   const timeoutMs = options.timeout ?? defaultTimeoutMs
   if (!(timeoutMs > 0)) throw invalid(`timeout must be above 0 ms, not ${String(timeoutMs)}`)
@@ -119,8 +122,8 @@ export function resolveOptions(options: ConnectOptions, { environment, clock }: 
     token: tokenFrom(options.token, secret, name, clock),
     keyring: keyringFrom(keysFile === undefined ? options.keys : readKeysFile(keysFile), environment, secret),
     keysFile,
-    endpoints: parseEndpoints(options.endpoints),
-    meta: options.meta && parseMeta(options.meta),
+    endpoints: argument(() => parseEndpoints(options.endpoints)),
+    meta: options.meta && argument(() => parseMeta(options.meta)),
     logger: options.logger ? guarded(options.logger) : silentLogger,
     signal: options.signal,
     timeoutMs,
@@ -128,6 +131,16 @@ export function resolveOptions(options: ConnectOptions, { environment, clock }: 
     strictIncarnation: options.strictIncarnation ?? false,
     limits: { ...defaultLimits, ...options.limits },
     instance,
+  }
+}
+
+/** What the protocol calls malformed in a hello is here a wrong argument. */
+function argument<T>(parse: () => T): T {
+  try {
+    return parse()
+  } catch (error) {
+    if (error instanceof SealwayError && error.code === 'MALFORMED') throw invalid(error.message)
+    throw error
   }
 }
 
@@ -156,27 +169,3 @@ function keyringFrom(keys: ConnectOptions['keys'], environment: Surroundings['en
   }
   return keyring
 }
-
-const loopback = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/
-
-/** A token in clear over a network can be stolen; on this machine it cannot be seen. */
-function refuseCleartext(url: string, insecure: boolean, transport: ClientTransport): void {
-  if (insecure || transport.name === 'ipc' || transport.name === 'memory' || !/^(?:http|ws):/.test(url)) return
-  let host: string
-  try {
-    host = new URL(url).hostname
-  } catch (cause) {
-    throw new SealwayError('INVALID_ARGUMENT', {
-      message: `mediator URL ${JSON.stringify(url)} is not a URL`,
-      outcome: 'not-delivered',
-      cause,
-    })
-  }
-  if (loopback.test(host)) return
-  throw invalid(
-    `${url} would carry the token in clear to another host: use https:// or wss://, or set insecure (SEALWAY_INSECURE=1) inside a trusted network`,
-  )
-}
-
-const invalid = (message: string) =>
-  new SealwayError('INVALID_ARGUMENT', { message, outcome: 'not-delivered', hop: 'client' })
