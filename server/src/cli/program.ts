@@ -6,6 +6,7 @@ import { addGroups } from './groups.js'
 import { exitCode, type Io } from './io.js'
 import { addMigrate } from './migrate.js'
 import { addNodes } from './nodes.js'
+import { addPolicies } from './policies.js'
 import { addSealingVerbs } from './seal.js'
 import { addSetup } from './setup.js'
 import { addStart } from './start.js'
@@ -38,7 +39,17 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     // What is wrong is reported below, in one place and one form.
     .configureOutput({ writeOut: io.out, writeErr: io.out, outputError: () => {} })
     .exitOverride()
-  for (const add of [addStart, addSetup, addMigrate, addFixtures, addConfig, addToken, addNodes, addGroups])
+  for (const add of [
+    addStart,
+    addSetup,
+    addMigrate,
+    addFixtures,
+    addConfig,
+    addToken,
+    addNodes,
+    addGroups,
+    addPolicies,
+  ])
     add(program, io)
   addSealingVerbs(program, io, (childCode) => {
     code = childCode

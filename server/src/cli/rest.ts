@@ -21,21 +21,39 @@ export const withRestOptions = (command: Command): Command =>
     .option('--url <url>', 'the mediator (default: SEALWAY_URL, or the PORT of .env on this machine)')
     .option(
       '--token <token>',
-      'a token with admin:read (default: SEALWAY_TOKEN, or one signed with the secrets of .env)',
+      'a token of an operator (default: SEALWAY_TOKEN, or one signed with the secrets of .env)',
     )
     .option('--insecure', 'allow the token to travel in clear to another machine')
 
+export interface RestRequest {
+  readonly method: 'GET' | 'POST' | 'DELETE'
+  readonly path: string
+  /** Sent as JSON. */
+  readonly body?: unknown
+  /** What a token that is signed here may do. */
+  readonly scope: 'admin:read' | 'admin:write'
+}
+
+export const get = (io: Io, options: RestOptions, path: string): Promise<unknown> =>
+  ask(io, options, { method: 'GET', path, scope: 'admin:read' })
+
 /**
- * Asks a running mediator. @returns the JSON of its answer
+ * Asks a running mediator. @returns the JSON of its answer; undefined where it has none
  * @throws SealwayError the code of its answer, or `NOT_CONNECTED`
  */
-export async function get(io: Io, options: RestOptions, path: string): Promise<unknown> {
+export async function ask(io: Io, options: RestOptions, request: RestRequest): Promise<unknown> {
   const base = await baseUrl(io, options)
-  const token = options.token ?? (io.environment.SEALWAY_TOKEN || (await ownToken(io)))
+  const token = options.token ?? (io.environment.SEALWAY_TOKEN || (await ownToken(io, request.scope)))
+  const json = request.body === undefined ? undefined : JSON.stringify(request.body)
   let response: Response
   try {
-    response = await fetch(new URL(path, base), {
-      headers: { authorization: `Bearer ${token}` },
+    response = await fetch(new URL(request.path, base), {
+      method: request.method,
+      headers: {
+        authorization: `Bearer ${token}`,
+        ...(json === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(json === undefined ? {} : { body: json }),
       redirect: 'error',
       signal: AbortSignal.timeout(timeoutMs),
     })
@@ -55,8 +73,8 @@ export async function get(io: Io, options: RestOptions, path: string): Promise<u
   })
 }
 
-const ownToken = async (io: Io): Promise<string> =>
-  (await mintLocally(io, { subject: 'operator', scopes: ['admin:read'] })).token
+const ownToken = async (io: Io, scope: RestRequest['scope']): Promise<string> =>
+  (await mintLocally(io, { subject: 'operator', scopes: [scope] })).token
 
 async function baseUrl(io: Io, options: RestOptions): Promise<URL> {
   const text = options.url ?? (io.environment.SEALWAY_URL || (await localUrl(io)))

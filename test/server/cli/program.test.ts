@@ -32,6 +32,7 @@ describe('sealway', () => {
       'token',
       'nodes',
       'groups',
+      'policies',
       'send',
       'call',
       'broadcast',
@@ -54,6 +55,14 @@ describe('sealway', () => {
     [['token', 'a', '--admin', 'all'], '--admin takes read or write'],
     [['migrate', '--down', 'all'], '--down takes a number'],
     [['nodes', '--url', 'localhost:4567'], 'is not the URL of a mediator'],
+    [['policies', 'set'], "missing required argument 'target'"],
+    [['policies', 'set', 'Orders'], 'name "Orders" is not valid'],
+    [['policies', 'set', '*', '{"retry":1}'], 'must not have "retry"'],
+    [['policies', 'set', '*', '{'], 'not valid JSON'],
+    [['policies', 'set', '*', '[7]'], 'is not an object of settings'],
+    [['policies', 'set', '*', '--timeout', '10'], '--timeout "10" is not a duration'],
+    [['policies', 'set', '*', '--retries', 'many'], 'retries must be a whole number'],
+    [['policies', 'set', '*', '--balance', 'best'], 'balance "best" must be'],
     [['nodes', '--url', 'http://10.0.0.1:4567', '--token', 'x'], 'would travel in clear to 10.0.0.1:4567'],
   ])('%j is wrong usage: 2, and one line that says why', async (args, message) => {
     const { code, out, err } = await sealway.run(args)

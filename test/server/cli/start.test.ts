@@ -61,6 +61,37 @@ describe('sealway start', () => {
     expect((await second.ended).code).toBe(0)
   })
 
+  it('takes policies for traffic from the command line, and shows them', async () => {
+    const running = await started()
+    const asking = { ...environment(), SEALWAY_URL: running.facts.url }
+    const policies = (...args: string[]) => sealway.run(['policies', ...args], asking)
+    expect((await policies('list')).out).toBe('no policies\n')
+    expect(await policies('set', 'any:orders', '--timeout', '2s', '--retries', '3')).toMatchObject({
+      code: 0,
+      out: 'set the policy of any:orders\n',
+    })
+    const settings = '{"breaker":{"failures":5},"balance":{"sticky":"customer.id"}}'
+    const set = await policies('set', 'any:orders', settings, '--action', 'quote', '--json')
+    expect(JSON.parse(set.out)).toMatchObject({ ...JSON.parse(settings), target: 'any:orders', action: 'quote' })
+    await policies('set', '*', '{"breaker":false}', '--balance', 'random')
+    expect((await policies('list')).out).toBe(
+      [
+        'TARGET      ACTION  TIMEOUT  RETRIES  BREAKER     BALANCE',
+        '*           all     -        -        none        random',
+        'any:orders  all     2s       max=3    -           -',
+        'any:orders  quote   -        -        failures=5  sticky:customer.id',
+        '',
+      ].join('\n'),
+    )
+    expect(await policies('remove', 'any:orders', '--action', 'quote')).toMatchObject({ code: 0 })
+    const { policies: left } = JSON.parse((await policies('list', '--json')).out) as { policies: object[] }
+    expect(left).toHaveLength(2)
+    const again = await policies('remove', 'any:orders', '--action', 'quote')
+    expect(again).toMatchObject({ code: 1, err: expect.stringContaining('NOT_FOUND') as string })
+    sealway.signal()
+    expect((await running.ended).code).toBe(0)
+  })
+
   it('is seen by the other commands, which sign their own token', async () => {
     const running = await started()
     const asking = { ...environment(), SEALWAY_URL: running.facts.url }
