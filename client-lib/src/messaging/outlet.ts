@@ -130,7 +130,7 @@ export class Outlet {
 
   hasRoom(bytes: number): boolean {
     // What fits a frame is always taken where nothing waits, however small the limit.
-    const waiting = this.queuedBytes + this.unackedBytes
+    const waiting = this.waitingBytes + this.unackedBytes
     return waiting === 0 || waiting + bytes <= this.parts.limits.outletBytes
   }
 
@@ -326,6 +326,7 @@ export class Outlet {
     if (!bundle || this.queue.length > 0 || !this.ready) return
     this.current = undefined
     this.seal(bundle)
+    this.parts.roomy(this)
   }
 
   /** Seals bundles that have waited. */
