@@ -356,7 +356,7 @@ export class Node {
 
   /** @throws SealwayError `INVALID_ARGUMENT` where a plugin of this name is in use already; whatever `install` throws */
   use(plugin: Plugin): this {
-    const { name } = plugin
+    const name: unknown = plugin?.name
     if (typeof name !== 'string' || name === '' || this.plugins.has(name)) {
       const message = `a plugin needs a name, and each is used once: ${JSON.stringify(name)}`
       throw new SealwayError('INVALID_ARGUMENT', { message, outcome: 'not-delivered', hop: 'client' })
@@ -367,7 +367,7 @@ export class Node {
     if (plugin.after) this.after((command, context, handled) => plugin.after!(command, context, handled))
     if (plugin.connect) {
       this.events.on('connected', (event) => plugin.connect!(event))
-      if (this.connected && this.connection) plugin.connect(this.connection)
+      if (this.connected && this.connection) this.events.tell((event) => plugin.connect!(event), this.connection)
     }
     if (plugin.disconnect) this.events.on('disconnected', (event) => plugin.disconnect!(event))
     if (plugin.error) this.events.on('handlerError', (event) => plugin.error!(event))

@@ -32,12 +32,15 @@ export class Emitter<Events extends object> {
   }
 
   emit<Name extends keyof Events>(name: Name, event: Events[Name]): void {
-    for (const listener of this.listeners.get(name) ?? []) {
-      try {
-        ;(listener as Listener<Events[Name]>)(event)
-      } catch (error) {
-        this.onListenerError(error)
-      }
+    for (const listener of this.listeners.get(name) ?? []) this.tell(listener as Listener<Events[Name]>, event)
+  }
+
+  /** One listener, who may throw. @internal */
+  tell<Event>(listener: Listener<Event>, event: Event): void {
+    try {
+      listener(event)
+    } catch (error) {
+      this.onListenerError(error)
     }
   }
 }

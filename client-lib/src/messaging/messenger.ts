@@ -432,6 +432,15 @@ export class Messenger {
     flags: number,
     msgId?: Uint8Array,
   ): void {
+    let name: Uint8Array
+    let meta: Uint8Array | undefined
+    try {
+      name = this.actions.encode(action)
+      meta = encodeMeta(options)
+    } catch (error) {
+      pending.fail(error as SealwayError)
+      return
+    }
     const attempt = (): boolean => {
       if (pending.settled) return true
       this.body.prepare(body)
@@ -444,8 +453,6 @@ export class Messenger {
       const named = kind === Kind.broadcast || (kind === Kind.call && outlet.to.includes(':'))
       return outlet.message(kind, name, meta, this.body, corr, ttlMs, pending, flags, named, msgId)
     }
-    const name = this.actions.encode(action)
-    const meta = encodeMeta(options)
     this.launchAttempt(pending, outlet, attempt)
   }
 
