@@ -112,7 +112,7 @@ describe('call', () => {
   it.each<[string, unknown]>([
     ['a BigInt', { n: 1n }],
     ['a function', () => 1],
-    ['more than a frame holds', Buffer.alloc(2 * 1024 * 1024)],
+    ['larger than any body may be', Buffer.alloc(65 * 1024 * 1024)],
   ])('rejects with EXCEPTION where the answer is %s', async (_what, answer) => {
     const [alice, bob] = await pair()
     bob.on('ask', () => answer)
