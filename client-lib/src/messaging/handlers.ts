@@ -65,7 +65,7 @@ export class Handlers {
 
   /**
    * Runs the handler, or lets the message wait for its turn: behind what the same sender sent before
-   * (docs/decisions/0010), and behind all where too many handlers run.
+   * (docs/decisions/0009), and behind all where too many handlers run.
    */
   dispatch(delivery: Delivery): void {
     const entry = this.table.find(delivery.entry)
