@@ -320,7 +320,8 @@ export class Messenger {
   stream(to: string, action: string, body: unknown, options: StreamOptions = {}, ready?: Promise<void>): StreamReader {
     const outlet = this.outlet(to)
     const name = this.actions.encode(action)
-    return this.streams.open(outlet, action, name, encodeMeta(options), body, options, ready)
+    const timeoutMs = this.timeout(options, this.parts.limits.callTimeoutMs)
+    return this.streams.open(outlet, action, name, encodeMeta(options), body, options, timeoutMs, ready)
   }
 
   call(to: string, action: string, body?: unknown, options?: CallOptions, extraFlags = 0): Promise<unknown> {
@@ -459,6 +460,8 @@ export class Messenger {
   /** A call with a body too large for a frame: as soon as the last of it has left, it waits as any other. */
   private callLarge(call: Call, outlet: Outlet, name: Uint8Array, meta: Uint8Array | undefined): void {
     let way: Outlet | undefined
+    // What is put together anew each time cannot be the same bytes again.
+    call.resends = false
     const stop = this.streams.carry({
       what: call.what,
       outlet,
@@ -471,7 +474,9 @@ export class Messenger {
         way = this.outlets.get(peer, outlet.scope)
         if (outlet !== way) call.accepted([peer])
       },
-      settled: (error) => error && call.fail(error),
+      // Without its end nobody was given it.
+      settled: (error) =>
+        error && call.fail(call.error(error.code, error.message, 'not-delivered', { data: error.data })),
     })
     call.leaveQueue = () => {
       way?.awaiting.delete(call)
@@ -746,6 +751,7 @@ export class Messenger {
       if (outlet.incarnation !== 0 && outlet.incarnation !== incarnation) this.targetLeft(outlet, true)
       outlet.retarget(incarnation)
       outlet.hurry(this.parts.clock())
+      outlet.letGo()
     },
     writable: () => this.outlets.pump(),
     idle: () => this.outlets.flushNow(),
@@ -786,13 +792,19 @@ export class Messenger {
       outlet.hurry(this.parts.clock())
     }
     this.outlets.pump()
+    // After a restart of the mediator nodes return one after the other; what waits must not find them absent.
+    this.parts.timers.setBackground(() => {
+      if (this.link !== link) return
+      for (const outlet of this.outlets.all()) outlet.letGo()
+      this.outlets.flushNow()
+    }, returnGraceMs)
   }
 
   linkDown(error: SealwayError): void {
     this.link = undefined
     this.outlets.unlinked()
     this.inbox.unlinked()
-    for (const outlet of this.outlets.all()) outlet.online = undefined
+    for (const outlet of this.outlets.all()) outlet.unlinked()
     this.calls.linkLost(error)
     this.streams.linkLost(error)
   }

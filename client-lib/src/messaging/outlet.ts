@@ -52,12 +52,15 @@ export interface StreamRecord {
   readonly data?: boolean
   /** Small, and it goes out also where messages wait for room. */
   readonly urgent?: boolean
+  /** It was sealed and handed to the link. */
+  readonly left?: () => void
 }
 
 interface Bundle {
   readonly writer: BundleWriter
   /** Data of streams in it. */
   streamBytes: number
+  left: (() => void)[] | undefined
   waiters: Waiter[] | undefined
   wantAccepted: boolean
   readonly openedAt: number
@@ -95,6 +98,8 @@ export class Outlet {
   scheduled = false
   /** As the mediator last said; undefined before it has. */
   online: boolean | undefined
+  /** It was there when the link broke, and has not been heard of on the next one. */
+  private held = false
   /** Records of calls and broadcasts that left and are not settled. */
   readonly awaiting = new Set<Waiter>()
   /** Data of streams that waits here, bytes. */
@@ -132,6 +137,19 @@ export class Outlet {
     // What fits a frame is always taken where nothing waits, however small the limit.
     const waiting = this.waitingBytes + this.unackedBytes
     return waiting === 0 || waiting + bytes <= this.parts.limits.outletBytes
+  }
+
+  /** The link is gone; where the target was there, what goes to it waits until it is back. */
+  unlinked(): void {
+    if (this.online) this.held = true
+    this.online = undefined
+  }
+
+  /** It is back, or was waited for long enough. */
+  letGo(): void {
+    if (!this.held) return
+    this.held = false
+    this.pump()
   }
 
   /** A new link: its window is whole again. */
@@ -204,6 +222,7 @@ export class Outlet {
       bundle.streamBytes += size
       this.streamBytes += size
     }
+    if (record.left) bundle.left = [...(bundle.left ?? []), record.left]
     if (record.waiter) remember(bundle, record.waiter, start)
     this.appended(bundle)
     return true
@@ -272,7 +291,14 @@ export class Outlet {
       this.parts.giveBack(writer)
       throw this.tooLarge(size)
     }
-    this.current = { writer, streamBytes: 0, waiters: undefined, wantAccepted: false, openedAt: this.parts.clock() }
+    this.current = {
+      writer,
+      streamBytes: 0,
+      left: undefined,
+      waiters: undefined,
+      wantAccepted: false,
+      openedAt: this.parts.clock(),
+    }
     return at
   }
 
@@ -316,7 +342,7 @@ export class Outlet {
   }
 
   private get ready(): boolean {
-    return this.windowBytes > 0 && this.windowFrames > 0 && this.parts.linkReady()
+    return !this.held && this.windowBytes > 0 && this.windowFrames > 0 && this.parts.linkReady()
   }
 
   /** Seals what is there, as far as link and credit allow. */
@@ -358,6 +384,7 @@ export class Outlet {
     }
     writer.reset()
     this.parts.giveBack(writer)
+    if (bundle.left) for (const left of bundle.left) left()
   }
 
   private await(waiters: readonly Waiter[], flow: SealingFlow, frame: SealedFrame, now: number): void {
