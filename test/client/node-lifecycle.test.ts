@@ -58,6 +58,47 @@ describe('a link that is lost', () => {
     expect(got).toEqual([0, 1, 2, 3])
   })
 
+  it('keeps what is queued until its target is back too, be it behind', async () => {
+    const alice = await net.join('alice')
+    const bob = await net.join('bob', { limits: { reconnectMinMs: 3_000 } })
+    const got: unknown[] = []
+    bob.on('n', ({ body }) => {
+      got.push(body)
+      return body
+    })
+    await alice.call('bob', 'n', 0)
+    net.kill()
+    await turns()
+    await alice.send('bob', 'n', 1)
+    net.start()
+    await time.advance(100)
+    expect([alice.connected, bob.connected]).toEqual([true, false])
+    const called = alice.call('bob', 'n', 2)
+    expect(await settled(called)).toBe(false)
+    await time.advance(1_500)
+    expect(bob.connected).toBe(true)
+    expect(await called).toBe(2)
+    expect(got).toEqual([0, 1, 2])
+  })
+
+  it('waits 2 s for a target that does not come back, and then says so', async () => {
+    const alice = await net.join('alice')
+    const bob = await net.join('bob', { limits: { reconnectMinMs: 60_000, reconnectMaxMs: 60_000 } })
+    bob.on('n', () => 1)
+    await alice.call('bob', 'n')
+    net.kill()
+    await turns()
+    const failed = rejection(alice.call('bob', 'n'))
+    net.start()
+    await time.advance(1_900)
+    expect(await settled(failed)).toBe(false)
+    await time.advance(300)
+    const { code, outcome } = await failed
+    expect(['OFFLINE', 'UNKNOWN_NODE']).toContain(code)
+    expect(outcome).toBe('not-delivered')
+    expect((await rejection(alice.call('bob', 'n'))).outcome).toBe('not-delivered')
+  })
+
   it("is restored with handlers, routes and watches without the user's doing, again and again", async () => {
     const [alice, bob] = await pair()
     bob.on('n', ({ body }) => body)
