@@ -78,11 +78,9 @@ export class Bodies {
       carried.accepted?.(peer)
       stream.watchSilence(timeoutMs)
       stream.outbound.write(bytes).catch(() => {})
-      stream.outbound.end().then(
-        () => stream.finish(),
-        () => {},
-      )
+      stream.outbound.end().catch(() => {})
     }
+    stream.onEndLeft = () => stream.finish()
     const record = carryRecord(carried)
     const size = record.length + head.length
     this.streams.open(stream, opening, outlet, () => {

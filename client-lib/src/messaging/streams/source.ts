@@ -19,9 +19,14 @@ type Methods = { readonly [name: string | symbol]: unknown }
  */
 export function isStream(value: unknown): value is StreamSource {
   if (typeof value !== 'object' || value === null) return false
-  const it = value as Methods
-  if (typeof it[Symbol.asyncIterator] === 'function' || typeof it.getReader === 'function') return true
-  return typeof it[Symbol.iterator] === 'function' && typeof it.next === 'function'
+  try {
+    const it = value as Methods
+    if (typeof it[Symbol.asyncIterator] === 'function' || typeof it.getReader === 'function') return true
+    return typeof it[Symbol.iterator] === 'function' && typeof it.next === 'function'
+  } catch {
+    // A getter threw; whoever encodes it will say so.
+    return false
+  }
 }
 
 /** @throws SealwayError `INVALID_ARGUMENT` */
@@ -61,7 +66,11 @@ export function single(value: unknown): Source {
 
 /** Ends a stream that nobody will read. */
 export function closeStream(value: StreamSource, reason: unknown): void {
-  sourceOf(value).close(reason)
+  try {
+    sourceOf(value).close(reason)
+  } catch {
+    // Somebody else reads it.
+  }
 }
 
 function fromIterator(iterator: AsyncIterator<unknown> | Iterator<unknown>): Source {

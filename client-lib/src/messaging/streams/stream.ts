@@ -54,6 +54,8 @@ export class Stream {
   accepted = false
   /** Waits for what becomes of the end that this side sends. */
   endWaiter: Waiter | undefined
+  /** The end has left this process. */
+  onEndLeft: (() => void) | undefined
   private outlet: Outlet | undefined
   private readonly flag: number
   private heardAt = 0
@@ -78,7 +80,7 @@ export class Stream {
       hasRoom: () => parts.lanes.hasRoom(this.outlet!),
       awaitRoom: () => parts.lanes.wait(this.outlet!, this.outbound),
       data: (offset, encoding, bytes) => this.sendData(offset, encoding, bytes),
-      end: (length) => this.say(endRecord(length), this.endWaiter),
+      end: (length) => this.say(endRecord(length), this.endWaiter, () => this.onEndLeft?.()),
     })
   }
 
@@ -107,8 +109,8 @@ export class Stream {
   }
 
   /** Control records are small and few; they go out even where messages wait for room. */
-  private say(record: Uint8Array, waiter?: Waiter): void {
-    if (this.outlet && sayRecord(this.outlet, this.number, this.flag, record, waiter)) return
+  private say(record: Uint8Array, waiter?: Waiter, left?: () => void): void {
+    if (this.outlet && sayRecord(this.outlet, this.number, this.flag, record, waiter, left)) return
     this.fail(this.lost('the queue to it is full'), false)
   }
 
@@ -243,12 +245,28 @@ export class Stream {
   }
 }
 
-/** A control record of any stream, also of one that is not known here. @returns false where there is no room */
-export function sayRecord(outlet: Outlet, number: number, flag: number, record: Uint8Array, waiter?: Waiter): boolean {
+/** A control record of any stream, also of one that is not known here. @returns false where it cannot be said */
+export function sayRecord(
+  outlet: Outlet,
+  number: number,
+  flag: number,
+  record: Uint8Array,
+  waiter?: Waiter,
+  left?: () => void,
+): boolean {
   const fill = (buffer: Buffer, at: number): number => {
     buffer.set(record, at)
     buffer[at]! |= flag
     return at + record.length
   }
-  return outlet.stream(number, record.length, fill, { urgent: true, ...(waiter ? { waiter } : {}) })
+  try {
+    return outlet.stream(number, record.length, fill, {
+      urgent: true,
+      ...(waiter ? { waiter } : {}),
+      ...(left ? { left } : {}),
+    })
+  } catch {
+    // There is no key for it any more; it is called for by what came, which must not suffer.
+    return false
+  }
 }

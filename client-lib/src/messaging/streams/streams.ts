@@ -1,10 +1,11 @@
 import { Kind, type Limits, readU32, SealwayError, writeU32 } from '@sealway/protocol'
 import type { Calls } from '../calls.js'
-import { aborted, refuseAborted, timeoutOf } from '../deadline.js'
+import { aborted, refuseAborted } from '../deadline.js'
 import type { Delivery } from '../delivery.js'
 import type { Outlet } from '../outlet.js'
 import { messageBytes, ReplyStatus, writeMessage } from '../payload.js'
 import type { Arrival } from '../sender.js'
+import { messageOf } from '../thrown.js'
 import { Bodies, type Carried } from './bodies.js'
 import { feed } from './feed.js'
 import { Inbound } from './inbound.js'
@@ -74,6 +75,7 @@ export class Streams {
   // ---- opening
 
   /**
+   * @param timeoutMs until it is accepted
    * @param ready what to wait for before it is sent
    * @throws SealwayError `INVALID_ARGUMENT`, `BUSY`, `ABORTED`; all else comes to who reads
    */
@@ -84,12 +86,12 @@ export class Streams {
     meta: Uint8Array | undefined,
     body: unknown,
     options: StreamOptions,
+    timeoutMs: number,
     ready: Promise<void> | undefined,
   ): StreamReader {
     const { limits, calls, body: writer } = this.parts
     const what = `stream ${action} to ${outlet.to}`
     if (outlet.to.startsWith('group:')) throw invalid(`a stream has one other end; ${outlet.to} has many: use any:`)
-    const timeoutMs = timeoutOf(options, limits.callTimeoutMs, limits.maxCallTimeoutMs)
     const credit = creditOf(options.credit ?? limits.streamCreditBytes)
     const idleMs = idleOf(options.idleTimeout)
     const { signal } = options
@@ -156,7 +158,7 @@ export class Streams {
   private feedInput(stream: Stream, source: Source): void {
     stream.onStop = () => source.close(undefined)
     void feed(stream, source, (cause) => {
-      const message = `${stream.what}: its input failed: ${cause instanceof Error ? cause.message : String(cause)}`
+      const message = `${stream.what}: its input failed: ${messageOf(cause)}`
       stream.fail(new SealwayError('ABORTED', { message, hop: 'client', cause }), true)
       source.close(cause)
     })
@@ -262,8 +264,10 @@ export class Streams {
 
   /** Nobody here knows it, or any more: its sender is told, or it would wait for ever. */
   private stray(arrival: Arrival, number: number, op: number, byAcceptor: boolean, gone: boolean): void {
+    // What crosses an end or a reset on the way is nobody's fault.
+    if (gone && op !== Op.accept && op !== Op.data) return
     this.parts.unknown(arrival.from)
-    if (!gone || (op !== Op.accept && op !== Op.data)) return
+    if (!gone) return
     if (op === Op.data && !this.mayTell(keyOf(arrival.from, number))) return
     this.tell(arrival, number, byAcceptor ? 0 : acceptorFlag, 'STREAM_LOST', 'this stream is not open here')
   }
@@ -365,7 +369,14 @@ export class Streams {
       if (isStream(result)) closeStream(result, delivery.aborted)
       return
     }
-    const source = isStream(result) ? sourceOf(result) : single(result)
+    let source: Source
+    try {
+      source = isStream(result) ? sourceOf(result) : single(result)
+    } catch (error) {
+      // Locked by another reader, or its iterator could not be had.
+      this.parts.crashed(delivery, error)
+      return
+    }
     stream.onOver = (error) => {
       if (error) delivery.abort(error)
       source.close(error)
