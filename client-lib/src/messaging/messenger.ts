@@ -43,6 +43,10 @@ import {
   ReplyStatus,
   writeMessage,
 } from './payload.js'
+import { Attempts } from './policy/attempts.js'
+import { Balancer } from './policy/balance.js'
+import { Breakers } from './policy/breaker.js'
+import { Policies, type PolicyOptions } from './policy/policy.js'
 import { Lanes } from './streams/lanes.js'
 import type { StreamOptions, StreamReader } from './streams/reader.js'
 import { closeStream, isStream, type StreamSource } from './streams/source.js'
@@ -57,7 +61,7 @@ export interface BroadcastOptions extends SendOptions {
   readonly want?: Want
 }
 
-export interface CallOptions extends SendOptions {
+export interface CallOptions extends SendOptions, PolicyOptions {
   /** The handler may run again without harm: the question is sent again until its answer is there. */
   readonly idempotent?: boolean
 }
@@ -88,6 +92,8 @@ export interface MessengerParts {
   readonly limits: Limits
   readonly logger: Logger
   readonly events: Emitter<NodeEvents>
+  /** Who is in a group, sorted; undefined where that is not known, or not yet. */
+  readonly members: (group: string) => readonly string[] | undefined
   readonly timers: Timers
   /** 0 to 1. */
   readonly random: () => number
@@ -110,13 +116,16 @@ const done = Promise.resolve()
 export class Messenger {
   readonly handlers: Handlers
   readonly calls: Calls
+  readonly policies: Policies
   private readonly parts: MessengerParts
+  private readonly attempts: Attempts
   private readonly outlets: Outlets
   private readonly inbox: Inbox
   private readonly actions = new ActionNames()
   private readonly body: BodyWriter
   private readonly waiting: Waiting
   private link: Link | undefined
+  private leaving = false
   private welcome: Welcome | undefined
   private readonly running = new Map<string, Delivery>()
   private readonly hints: Hints
@@ -145,7 +154,7 @@ export class Messenger {
       chance: parts.random,
       clock,
       limits,
-      linkReady: () => this.link?.writableNow ?? false,
+      linkReady: () => this.link !== undefined && (this.leaving || this.link.writableNow),
       writeLink: (bytes) => this.link?.write(bytes),
       openRoute: (outlet) => this.openRoute(outlet),
       dropped: (outlet, code) => events.emit('dropped', { to: outlet.to, code }),
@@ -213,6 +222,32 @@ export class Messenger {
       },
     })
     this.streams = this.makeStreams()
+    this.policies = new Policies({
+      isMember: (group, name) => parts.members(group)?.includes(name) ?? false,
+      logger: parts.logger,
+    })
+    this.attempts = this.makeAttempts()
+  }
+
+  private makeAttempts(): Attempts {
+    const { name, timers, random, events, members, limits } = this.parts
+    return new Attempts({
+      name,
+      timers,
+      random,
+      breakers: new Breakers({
+        now: timers.monotonic,
+        changed: (key, state) => {
+          const [target, ...action] = key.split(' ')
+          events.emit('circuit', { target: target!, ...(action.length > 0 ? { action: action.join(' ') } : {}), state })
+        },
+      }),
+      balancer: new Balancer(random),
+      members,
+      inFlight: (member, group) => this.outlets.inFlight(member, group),
+      retrying: (to, action, error, inMs) => events.emit('retry', { to, action, error, inMs }),
+      maxWaiting: limits.maxPendingCalls,
+    })
   }
 
   private makeStreams(): Streams {
@@ -245,7 +280,7 @@ export class Messenger {
 
   /** Calls in flight and handlers at work: what a drain waits for. */
   get busy(): boolean {
-    if (this.streams.count > 0) return true
+    if (this.streams.count > 0 || this.attempts.waiting > 0) return true
     return this.calls.count > 0 || this.handlers.running > 0 || this.waiting.count > 0
   }
 
@@ -265,7 +300,8 @@ export class Messenger {
     const name = this.actions.encode(action)
     const meta = encodeMeta(options)
     if (options?.signal) refuseAborted(options.signal, `send ${action} to ${outlet.to}`)
-    const timeoutMs = timeoutOf(options, sendTimeoutMs, this.parts.limits.maxCallTimeoutMs)
+    const defaultMs = this.policies.for(outlet.to, action)?.timeoutMs ?? sendTimeoutMs
+    const timeoutMs = timeoutOf(options, defaultMs, this.parts.limits.maxCallTimeoutMs)
     this.body.prepare(body)
     if (!outlet.fits(messageBytes(name, meta, this.body))) {
       return this.sendLarge(outlet, action, name, meta, timeoutMs, options?.signal)
@@ -320,7 +356,7 @@ export class Messenger {
   stream(to: string, action: string, body: unknown, options: StreamOptions = {}, ready?: Promise<void>): StreamReader {
     const outlet = this.outlet(to)
     const name = this.actions.encode(action)
-    const timeoutMs = this.timeout(options, this.parts.limits.callTimeoutMs)
+    const timeoutMs = this.timeout(options, this.parts.limits.callTimeoutMs, outlet.to, action)
     return this.streams.open(outlet, action, name, encodeMeta(options), body, options, timeoutMs, ready)
   }
 
@@ -332,7 +368,42 @@ export class Messenger {
         outcome: 'not-delivered',
       })
     }
-    const timeoutMs = this.timeout(options, this.parts.limits.callTimeoutMs)
+    const policy = this.policies.for(outlet.to, action, options)
+    const timeoutMs = this.timeout(options, this.parts.limits.callTimeoutMs, outlet.to, action)
+    if (!policy?.retries && !policy?.breaker && !policy?.balance) {
+      return this.ask(outlet, action, body, options, timeoutMs, extraFlags)
+    }
+    return this.attempts.run({
+      to: outlet.to,
+      action,
+      body,
+      policy,
+      idempotent: options?.idempotent === true,
+      stickyKey: options?.stickyKey,
+      timeoutMs,
+      signal: options?.signal,
+      // What goes to one of a group is sealed with the group's keys.
+      ask: (member, attemptMs) =>
+        this.ask(
+          member === undefined ? outlet : this.outlets.get(member, outlet.scope),
+          action,
+          body,
+          options,
+          attemptMs,
+          extraFlags,
+        ),
+    })
+  }
+
+  /** One attempt of a call. */
+  private ask(
+    outlet: Outlet,
+    action: string,
+    body: unknown,
+    options: CallOptions | undefined,
+    timeoutMs: number,
+    extraFlags: number,
+  ): Promise<unknown> {
     const what = `call ${action} to ${outlet.to}`
     return new Promise((resolve, reject) => {
       const call = new Call(this.calls, this.begin(what, options), outlet, what, timeoutMs, options?.signal)
@@ -355,7 +426,7 @@ export class Messenger {
   ): Promise<BroadcastReport> {
     const name = parseGroup(group.startsWith('group:') ? group.slice(6) : group)
     const outlet = this.outlet(`group:${name}`)
-    const timeoutMs = this.timeout(options, broadcastTimeoutMs)
+    const timeoutMs = this.timeout(options, broadcastTimeoutMs, outlet.to, action)
     const want = options?.want ?? 'report'
     const what = `broadcast ${action} to ${name}`
     return new Promise((resolve, reject) => {
@@ -377,7 +448,7 @@ export class Messenger {
         outcome: 'not-delivered',
       })
     }
-    const timeoutMs = this.timeout(options, ackedTimeoutMs)
+    const timeoutMs = this.timeout(options, ackedTimeoutMs, outlet.to, action)
     const what = `send ${action} to ${outlet.to}`
     const id = options?.id
     const msgId = id === undefined ? undefined : messageId(id)
@@ -398,7 +469,7 @@ export class Messenger {
   gather(group: string, action: string, body?: unknown, options?: GatherOptions): Promise<GatherResult> {
     const name = parseGroup(group.startsWith('group:') ? group.slice(6) : group)
     const outlet = this.outlet(`group:${name}`)
-    const timeoutMs = this.timeout(options, this.parts.limits.callTimeoutMs)
+    const timeoutMs = this.timeout(options, this.parts.limits.callTimeoutMs, outlet.to, action)
     const need = checkNeed(options?.need ?? 'all')
     const what = `gather ${action} from ${name}`
     return new Promise((resolve, reject) => {
@@ -412,7 +483,9 @@ export class Messenger {
     })
   }
 
-  private timeout(options: SendOptions | undefined, defaultMs: number): number {
+  /** What the call says, or the policies, or the verb. */
+  private timeout(options: WaitOptions | undefined, verbMs: number, to: string, action: string): number {
+    const defaultMs = options?.timeout === undefined ? (this.policies.for(to, action)?.timeoutMs ?? verbMs) : verbMs
     const timeoutMs = timeoutOf(options, defaultMs, this.parts.limits.maxCallTimeoutMs)
     return withinCaller(timeoutMs, this.parts.clock)
   }
@@ -753,6 +826,9 @@ export class Messenger {
       outlet.hurry(this.parts.clock())
       outlet.letGo()
     },
+    policies: (change) => {
+      if (this.policies.told(change)) this.parts.events.emit('policies', { central: this.policies.list.central })
+    },
     writable: () => this.outlets.pump(),
     idle: () => this.outlets.flushNow(),
   }
@@ -804,17 +880,21 @@ export class Messenger {
     this.link = undefined
     this.outlets.unlinked()
     this.inbox.unlinked()
+    this.policies.unlinked()
     for (const outlet of this.outlets.all()) outlet.unlinked()
     this.calls.linkLost(error)
     this.streams.linkLost(error)
   }
 
+  /** Before the link is ended: all that credit allows is written, whether or not the link would have it wait. */
   flush(): void {
-    this.outlets.flushNow()
+    this.leaving = true
+    this.outlets.pump()
   }
 
   close(): void {
     this.waiting.close()
+    this.attempts.close()
     this.calls.closed()
     this.streams.close()
     const reason = new SealwayError('CLOSED', { message: 'this node was closed' })

@@ -100,6 +100,8 @@ export class Outlet {
   online: boolean | undefined
   /** It was there when the link broke, and has not been heard of on the next one. */
   private held = false
+  /** Calls and broadcasts that are not settled, whether they have left or not. */
+  inFlight = 0
   /** Records of calls and broadcasts that left and are not settled. */
   readonly awaiting = new Set<Waiter>()
   /** Data of streams that waits here, bytes. */
@@ -432,9 +434,12 @@ export class Outlet {
     this.parts.write(frame.header, frame.ciphertext, frame.tag)
   }
 
-  /** A frame of its own, outside all bundles: what is said to a node that may not share our key. */
+  /**
+   * A frame of its own, outside all bundles: what is said to a node that may not share our key. It does not wait for the
+   * link, which over socket.io is never ready right after a write.
+   */
   sealAlone(kind: Kind, plaintext: Uint8Array): void {
-    if (!this.ready) return
+    if (this.windowBytes <= 0 || this.windowFrames <= 0) return
     const stale = this.keyringVersion !== this.parts.keyring.version
     if (!this.flow || stale || this.flow.expired(this.parts.clock())) this.renewFlow()
     this.emit(this.flow!.seal(kind, 0, plaintext, 0, this.incarnation), 0)
