@@ -1,3 +1,4 @@
+import type { ClientTransport, ConnectionEvents } from '@sealway/protocol'
 import type { Node } from '../../client-lib/src/node.js'
 import { VirtualTime } from '../support/clock.js'
 import { Net } from '../support/net.js'
@@ -15,6 +16,35 @@ afterEach(() => net.close())
 async function pair(): Promise<[Node, Node]> {
   const bob = await net.join('bob')
   return [await net.join('alice', { limits: { reconnectMinMs: 40 } }), bob]
+}
+
+/** Never ready right after a write. */
+function oneWritePerTurn(name: string): ClientTransport {
+  const inner = net.transport(name)
+  return {
+    name: 'memory',
+    async connect(url, options) {
+      const connection = await inner.connect(url, options)
+      let events: ConnectionEvents | undefined
+      return {
+        transport: 'memory',
+        remoteAddress: 'memory',
+        start(given) {
+          events = given
+          connection.start(given)
+        },
+        write(parts) {
+          connection.write(parts)
+          setImmediate(() => events?.drain())
+          return false
+        },
+        pause: () => connection.pause(),
+        resume: () => connection.resume(),
+        end: () => connection.end(),
+        destroy: () => connection.destroy(),
+      }
+    },
+  }
 }
 
 const settled = async (promise: Promise<unknown>): Promise<boolean> => {
@@ -150,6 +180,20 @@ describe('close', () => {
     for (let i = 0; i < 100; i++) await alice.send('bob', 'n', i)
     await alice.close()
     await until(() => got.length === 100, 'all arrive')
+  })
+
+  it('delivers it too over a link that takes one write per turn, as socket.io does, and tells of a wrong key there', async () => {
+    const [slow, bob] = [
+      await net.join('slow', { transport: oneWritePerTurn('slow') }),
+      await net.join('bob', { transport: oneWritePerTurn('bob') }),
+    ]
+    const got: unknown[] = []
+    bob.on('n', ({ body }) => void got.push(body))
+    for (let i = 0; i < 100; i++) await slow.send('bob', 'n', i)
+    await slow.close()
+    await until(() => got.length === 100, 'all arrive')
+    const stranger = await net.join('stranger', { keys: net.newKey() })
+    expect((await rejection(stranger.call('bob', 'n'))).code).toBe('UNKNOWN_KEY')
   })
 
   it('resolves `closed` without an error, and can be called again and again', async () => {
