@@ -199,7 +199,7 @@ describe('the options of connect', () => {
   })
 
   it('may not be a URL alone', async () => {
-    const error = await rejection((connect as (url: string) => Promise<unknown>)('http://127.0.0.1:1'))
+    const error = await rejection((connect as unknown as (url: string) => Promise<unknown>)('http://127.0.0.1:1'))
     expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', message: expect.stringMatching(/groups/) })
   })
 })
