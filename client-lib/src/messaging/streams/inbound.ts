@@ -141,14 +141,18 @@ export class Inbound implements Inflow {
     })
   }
 
+  /** Fails at once: what is here is dropped. */
+  drop(error: SealwayError): void {
+    this.empty()
+    this.fail(error)
+  }
+
   /** The consumer is done with it: what is here is dropped. */
   close(): void {
     if (this.closed) return
     const spent = this.spent
     this.closed = true
-    this.entries = []
-    this.head = 0
-    this.bufferedBytes = 0
+    this.empty()
     this.finish((taker) => taker.resolve(over))
     if (!spent) this.parts.stopped()
   }
@@ -159,11 +163,8 @@ export class Inbound implements Inflow {
       value = decodeBody(entry.encoding, entry.bytes, 0, entry.bytes.length, this.parts.codec)
     } catch (cause) {
       const error = this.parts.malformed(cause)
-      this.entries = []
-      this.head = 0
-      this.bufferedBytes = 0
       taker.reject(error)
-      this.fail(error)
+      this.drop(error)
       return
     }
     taker.resolve({ done: false, value })
@@ -173,6 +174,12 @@ export class Inbound implements Inflow {
     this.owed = 0
     this.allowed += bytes
     this.parts.grant(bytes)
+  }
+
+  private empty(): void {
+    this.entries = []
+    this.head = 0
+    this.bufferedBytes = 0
   }
 
   private finish(settle: (taker: Taker) => void): void {

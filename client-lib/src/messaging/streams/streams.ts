@@ -112,7 +112,10 @@ export class Streams {
       return inbound
     })
     const accepted = new Promise<string>((resolve, reject) => {
-      stream.onAccepted = resolve
+      stream.onAccepted = (peer) => {
+        opening.done()
+        resolve(peer)
+      }
       stream.onOver = (error) => {
         opening.done()
         signal?.removeEventListener('abort', onAbort)
@@ -125,7 +128,9 @@ export class Streams {
     )
     const onAbort = (): void => {
       const left = opening.flow !== undefined
-      stream.fail(aborted(what, signal!, left ? 'unknown' : 'not-delivered'), left)
+      const error = aborted(what, signal!, left ? 'unknown' : 'not-delivered')
+      inbound.drop(error)
+      stream.fail(error, left)
     }
     signal?.addEventListener('abort', onAbort, { once: true })
     stream.onEnd = () => stream.finish()
