@@ -42,7 +42,7 @@ export class Peers {
       default:
         throw new SealwayError('MALFORMED', { message: `query type ${quote(type)} is unknown` })
     }
-    const peers = this.parts.presence.members(group).map((member) => member.session.member!.peer)
+    const peers = Array.from(this.parts.presence.members(group), (session) => session.member!.peer)
     session.control(encodeJson(FrameType.answer, { peers }, id))
   }
 

@@ -1,16 +1,11 @@
 import type { Route } from '../session/route.js'
 import type { Session } from '../session/session.js'
-
-interface GroupMember {
-  readonly session: Session
-  /** Bytes handed to it so far; the least loaded member is next. */
-  load: number
-}
+import { Members } from './members.js'
 
 /** The live links by name and by group. */
 export class Presence {
   private readonly byName = new Map<string, Session>()
-  private readonly groups = new Map<string, GroupMember[]>()
+  private readonly groups = new Map<string, Members>()
   /** Routes to a node, to be told when it comes or goes. */
   private readonly routesTo = new Map<string, Set<Route>>()
 
@@ -31,8 +26,13 @@ export class Presence {
     return this.groups.keys()
   }
 
-  members(group: string): readonly { readonly session: Session }[] {
-    return this.groups.get(group) ?? none
+  members(group: string): Iterable<Session> {
+    return this.groups.get(group)?.sessions() ?? none
+  }
+
+  /** How many are in it now. */
+  groupSize(group: string): number {
+    return this.groups.get(group)?.size ?? 0
   }
 
   hasGroup(group: string): boolean {
@@ -43,11 +43,9 @@ export class Presence {
     const member = session.member!
     this.byName.set(member.name, session)
     for (const group of member.groups) {
-      const members = this.groups.get(group) ?? []
+      const members = this.groups.get(group) ?? new Members()
       this.groups.set(group, members)
-      // As loaded as the least loaded: a newcomer must not get everything until it has caught up.
-      const load = members.reduce((least, other) => Math.min(least, other.load), Number.POSITIVE_INFINITY)
-      members.push({ session, load: Number.isFinite(load) ? load : 0 })
+      members.add(session)
     }
   }
 
@@ -61,38 +59,20 @@ export class Presence {
   }
 
   inGroups(session: Session): boolean {
-    return session.member!.groups.some((group) => this.groups.get(group)?.some((other) => other.session === session))
+    return session.member!.groups.some((group) => this.groups.get(group)?.has(session))
   }
 
   /** It can still be reached by its name, and not as any or every member of a group. */
   leaveGroups(session: Session): void {
-    const member = session.member!
-    for (const group of member.groups) {
+    for (const group of session.member!.groups) {
       const members = this.groups.get(group)
-      const at = members?.findIndex((other) => other.session === session) ?? -1
-      if (at < 0) continue
-      members!.splice(at, 1)
-      if (members!.length === 0) this.groups.delete(group)
+      if (members?.delete(session) && members.size === 0) this.groups.delete(group)
     }
   }
 
-  /**
-   * The member that has been given the fewest bytes so far, and reads what it gets. By bytes and not by turns,
-   * because a frame may hold one message or hundreds, and only its size can be seen from here.
-   */
+  /** The member whose turn it is, and who has room. */
   pick(group: string, bytes: number, except: Session): Session | undefined {
-    const members = this.groups.get(group)
-    if (!members) return undefined
-    let best: GroupMember | undefined
-    for (const member of members) {
-      if (member.session === except && members.length > 1) continue
-      if (best && member.load >= best.load) continue
-      if (!member.session.outbox.hasRoom(bytes, 1) || member.session.outbox.lagging) continue
-      best = member
-    }
-    if (!best) return undefined
-    best.load += bytes
-    return best.session
+    return this.groups.get(group)?.pick(bytes, except)
   }
 
   watch(name: string, route: Route): void {
@@ -110,5 +90,5 @@ export class Presence {
   }
 }
 
-const none: readonly { readonly session: Session }[] = []
+const none: readonly Session[] = []
 const noRoutes: ReadonlySet<Route> = new Set()

@@ -70,6 +70,7 @@ export class Relay {
         kind === 'node' ? (await parts.registry.node(name)) !== undefined : parts.registry.groupExists(name),
       count: (outcome, frames, bytes) => this.counters.add(outcome, frames, bytes),
       now: this.now,
+      draining: () => this.draining,
       shedsBroadcasts: () => this.step === 'shed-broadcasts' || this.step === 'close-heaviest',
     })
     this.admission = new Admission({

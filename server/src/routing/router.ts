@@ -32,6 +32,8 @@ export interface RouterParts {
   readonly now: () => number
   /** A step of the overload ladder: broadcasts are refused first. */
   readonly shedsBroadcasts: () => boolean
+  /** The mediator is shutting down. */
+  readonly draining: () => boolean
 }
 
 /** Where frames go. Knows addresses, presence and sizes, and nothing of what is inside. */
@@ -53,6 +55,7 @@ export class Router {
       bytes: limits.routeWindowBytes,
       frames: limits.routeWindowFrames,
     })
+    route.isNewWork = this.parts.draining()
     if (address.type === 'node') {
       presence.watch(address.name, route)
       const target = presence.get(address.name)
@@ -121,6 +124,7 @@ export class Router {
       return { rejected: 'BUSY' }
     }
     const { address } = route
+    if (route.isNewWork && !this.isAnswer(route)) return { rejected: 'DRAINING' }
     if (address.type === 'group') return this.fanOut(route, run, frames, names)
     if (address.type === 'any' && route.absence === 'FORBIDDEN') return { rejected: 'FORBIDDEN' }
     const target =
@@ -147,6 +151,12 @@ export class Router {
     return { accepted: 1 }
   }
 
+  /** A route to a node that has sent to this one. */
+  private isAnswer({ address, sender }: Route): boolean {
+    const target = address.type === 'node' ? this.parts.presence.get(address.name) : undefined
+    return target !== undefined && sender.hearsFrom(target)
+  }
+
   private fanOut(route: Route, run: Uint8Array, frames: number, names: string[] | undefined): Outcome {
     const { presence, count, limits, now } = this.parts
     const { address, sender } = route
@@ -154,12 +164,11 @@ export class Router {
     if (route.absence === 'FORBIDDEN') return { rejected: 'FORBIDDEN' }
     if (now() >= sender.member!.identity.expiresAt) return { rejected: 'TOKEN_EXPIRED' }
     if (this.parts.shedsBroadcasts()) return { rejected: 'OVERLOADED' }
-    const members = presence.members(address.group)
-    if (members.length === 0) return { rejected: route.absence ?? 'OFFLINE' }
+    if (!presence.hasGroup(address.group)) return { rejected: route.absence ?? 'OFFLINE' }
     route.absence = undefined
     const prompt: Session[] = []
     const late: Session[] = []
-    for (const { session } of members) {
+    for (const session of presence.members(address.group)) {
       if (session === sender) continue
       const { outbox } = session
       const lagging = outbox.lagging

@@ -11,6 +11,8 @@ export class Route implements Releasable {
   readonly announcedTo = new Set<Session>()
   /** Why it is refused while no live target answers to it. */
   absence: Code | undefined
+  /** It was opened while the mediator drained: only answers may use it. */
+  isNewWork = false
   /** The database is being asked whether its target exists. */
   lookup: Promise<void> | undefined
   /** The target it was last allowed to reach: asked once, not per frame. */

@@ -101,3 +101,18 @@ it('may be asked for twice', async () => {
   await world.settle()
   expect(states.map(({ done }) => done)).toEqual([true, true])
 })
+
+it('refuses new work with DRAINING, and lets answers through', async () => {
+  const [a, b] = [await world.node('a'), await world.node('b')]
+  a.open(1, 'b').send(1, noise(1))
+  await world.settle()
+  drain()
+  await world.settle()
+  b.open(1, 'a').send(1, noise(2))
+  b.open(2, 'group:g1').send(2, noise(3))
+  b.open(3, 'any:g1').send(3, noise(4))
+  a.send(1, noise(5))
+  await world.settle()
+  expect([a.delivered.length, b.delivered.length]).toEqual([1, 2])
+  expect(b.rejectCodes).toEqual(['DRAINING', 'DRAINING'])
+})
