@@ -368,7 +368,8 @@ export class Outlet {
       this.queuedBytes -= bundle.writer.bytes
       this.seal(bundle)
     }
-    if (this.current) this.parts.schedule(this)
+    // Behind a queue it leaves when credit or the link let the queue go; asking again before that would only spin.
+    if (this.current && this.queue.length === 0) this.parts.schedule(this)
     this.parts.roomy(this)
   }
 
