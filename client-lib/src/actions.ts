@@ -4,6 +4,8 @@ import type { Command, Context, ExpectedError } from './messaging/delivery.js'
 import type { ExpectedFailure } from './messaging/expected.js'
 import type { AckedOptions, BroadcastOptions, CallOptions, GatherOptions, SendOptions } from './messaging/messenger.js'
 import type { Handler, HandlerOptions, Middleware } from './messaging/middleware.js'
+import type { StreamOptions, StreamReader } from './messaging/streams/reader.js'
+import type { StreamSource } from './messaging/streams/source.js'
 import { connect as connectNode, type Node, type Plugin } from './node.js'
 import type { ConnectOptions } from './options.js'
 
@@ -11,6 +13,8 @@ import type { ConnectOptions } from './options.js'
 export interface ActionShape {
   readonly body?: unknown
   readonly reply?: unknown
+  /** Of an action that is a stream: each item that its handler gives. */
+  readonly items?: unknown
   /** Data of each expected error, by code. */
   readonly errors?: object
 }
@@ -29,6 +33,11 @@ export type BodyOf<Actions, Name extends keyof Actions> = Actions[Name] extends 
 export type ReplyOf<Actions, Name extends keyof Actions> = Actions[Name] extends { reply: infer Reply }
   ? Reply
   : undefined
+export type ItemOf<Actions, Name extends keyof Actions> = Actions[Name] extends { items: infer Item } ? Item : never
+/** Actions that are streams. */
+export type StreamName<Actions> = {
+  [Name in ActionName<Actions>]: Actions[Name] extends { items: unknown } ? Name : never
+}[ActionName<Actions>]
 export type ErrorsOf<Actions, Name extends keyof Actions> = Actions[Name] extends { errors: infer Errors }
   ? Errors
   : { readonly [code: string]: unknown }
@@ -63,7 +72,7 @@ export type ActionHandler<Body, Reply, Errors> = (
 
 type HandlerOf<Actions, Name extends keyof Actions> = ActionHandler<
   BodyOf<Actions, Name>,
-  ReplyOf<Actions, Name>,
+  Actions[Name] extends { items: infer Item } ? StreamSource<Item> : ReplyOf<Actions, Name>,
   ErrorsOf<Actions, Name>
 >
 type First<Actions, Name extends keyof Actions> = Middleware<BodyOf<Actions, Name>> | HandlerOptions
@@ -102,6 +111,7 @@ type TypedVerb =
   | 'send'
   | 'sendAcked'
   | 'call'
+  | 'stream'
   | 'gather'
   | 'broadcast'
   | 'isExpected'
@@ -130,6 +140,11 @@ export interface TypedNode<Actions extends ActionMap<Actions>> extends Omit<Node
     action: Name,
     ...body: BodyThen<BodyOf<Actions, Name>, CallOptions>
   ): Promise<ReplyOf<Actions, Name>>
+  stream<Name extends StreamName<Actions>>(
+    to: string,
+    action: Name,
+    ...body: BodyThen<BodyOf<Actions, Name>, StreamOptions>
+  ): StreamReader<ItemOf<Actions, Name>>
   gather<Name extends ActionName<Actions>>(
     group: string,
     action: Name,

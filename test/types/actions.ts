@@ -11,6 +11,7 @@ interface Orders {
   }
   note: { body: string }
   count: { reply: number }
+  export: { body: { day: string }; items: { sku: string } }
 }
 interface Billing {
   charge: { body: { order: string; amount: number }; reply: { id: string }; errors: { REFUSED: { why: string } } }
@@ -92,6 +93,22 @@ export async function typed() {
   node.off('quote')
   // @ts-expect-error an action that is not in the map
   node.off('qoute')
+
+  // Streams: items.
+  for await (const item of node.stream('any:orders', 'export', { day: 'monday' })) exactly<{ sku: string }>()(item)
+  node.on('export', async function* ({ body }) {
+    exactly<{ day: string }>()(body)
+    yield { sku: 'A1' }
+  })
+  node.replace('export', () => [{ sku: 'A1' }].values())
+  // @ts-expect-error an action that is no stream
+  node.stream('any:orders', 'quote', { sku: 'A1' })
+  // @ts-expect-error a body of another form
+  node.stream('any:orders', 'export', { day: 1 })
+  // @ts-expect-error items of another form
+  node.on('export', async function* () {
+    yield { sku: 1 }
+  })
 
   // Errors: narrowed by their code.
   try {
