@@ -12,10 +12,22 @@ const maxPerNode = 10_000
 /** Who consumes what in one group, as far as this node has been told: needed to choose one node per consumer name. */
 export class Consumers {
   private readonly byNode = new Map<string, readonly Known[]>()
+  /** Questions that are under way, by node. */
+  private readonly asked = new Map<string, object>()
   private turn = 0
+
+  /** A node is about to be asked. What it says by itself may overtake its answer, which is older then, and ignored. */
+  ask(node: string): (list: unknown) => void {
+    const question = {}
+    this.asked.set(node, question)
+    return (list) => {
+      if (this.asked.get(node) === question) this.told(node, list)
+    }
+  }
 
   /** @param list as it came from that node: what is not a subscription is left out */
   told(node: string, list: unknown): void {
+    this.asked.delete(node)
     const known: Known[] = []
     for (const entry of Array.isArray(list) ? list.slice(0, maxPerNode) : []) {
       const { pattern, consumer } = (entry ?? {}) as Partial<Subscribed>
@@ -30,6 +42,7 @@ export class Consumers {
   }
 
   left(node: string): void {
+    this.asked.delete(node)
     this.byNode.delete(node)
   }
 

@@ -153,7 +153,8 @@ export class Topics {
   private async learn(group: string, node: string, consumers: Consumers): Promise<void> {
     if (node === this.parts.name) return
     try {
-      consumers.told(node, await this.parts.ask(node, group))
+      const answered = consumers.ask(node)
+      answered(await this.parts.ask(node, group))
     } catch (error) {
       this.parts.logger.debug({ node, err: error }, 'a member does not say what it consumes')
     }
