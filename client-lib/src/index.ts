@@ -1,10 +1,14 @@
 export {
+  type Balance,
+  type BreakerPolicy,
   type Code,
   type Endpoint,
   type Outcome,
   type Peer,
   type PeerChange,
+  type RetryPolicy,
   SealwayError,
+  type TrafficPolicy,
   type TransportName,
 } from '@sealway/protocol'
 export {
@@ -30,6 +34,7 @@ export type { MetaOptions } from './messaging/meta.js'
 export type { Handler, HandlerOptions, Middleware } from './messaging/middleware.js'
 export type { Codec } from './messaging/payload.js'
 export type { Ping } from './messaging/ping.js'
+export type { PolicyOptions, Resolved as ResolvedPolicy } from './messaging/policy/policy.js'
 export type { LinkContext } from './messaging/sender.js'
 export type { CollectOptions, Items } from './messaging/streams/items.js'
 export type { StreamOptions, StreamReader, StreamWriter } from './messaging/streams/reader.js'

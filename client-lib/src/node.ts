@@ -1,10 +1,13 @@
 import {
+  formatAddress,
   incarnationOf,
   type Peer,
   type PeerChange,
+  parseAddress,
   parseGroup,
   type Query,
   SealwayError,
+  type TrafficPolicy,
   type TransportName,
   type Welcome,
 } from '@sealway/protocol'
@@ -27,6 +30,7 @@ import {
 import type { Handler, HandlerOptions, HandlerSteps, Middleware } from './messaging/middleware.js'
 import { eventEntry, eventFlag } from './messaging/payload.js'
 import { type Ping, pingPeer } from './messaging/ping.js'
+import { type PolicyOptions, type Resolved, readPolicies } from './messaging/policy/policy.js'
 import type { StreamOptions, StreamReader } from './messaging/streams/reader.js'
 import type { ReceivedEvent } from './messaging/topics/event-reader.js'
 import type { SubscribeOptions } from './messaging/topics/subscriptions.js'
@@ -38,7 +42,7 @@ import {
   resolveOptions,
   type Surroundings,
 } from './options.js'
-import { PeerWatches, peersOf } from './peers.js'
+import { Members, PeerWatches, peersOf } from './peers.js'
 import { Dialer } from './session/dialer.js'
 import type { Link } from './session/link.js'
 import { MediatorClock } from './session/mediator-clock.js'
@@ -47,6 +51,8 @@ import { realTimers, signalAfter, type Timers } from './session/timers.js'
 const queryTimeoutMs = 10_000
 /** How long a first publish waits to learn who consumes, ms. */
 const askTimeoutMs = 1_000
+/** How long a node that has connected waits for the mediator's policies, ms. */
+const policyWaitMs = 1_000
 /** How long a drain waits for handlers, answers and queues, ms (SEMANTICS.md, "Drain"). */
 const drainTimeoutMs = 25_000
 const drainPollMs = 10
@@ -95,6 +101,7 @@ export class Node {
   private readonly messenger: Messenger
   private readonly dialer: Dialer
   private readonly watches = new PeerWatches()
+  private readonly members: Members
   private readonly topics: Topics
   private readonly plugins = new Set<string>()
   private readonly clock: () => number
@@ -127,6 +134,11 @@ export class Node {
     this.closed = new Promise((resolve) => {
       this.onClosed = resolve
     })
+    this.members = new Members(
+      this.watches,
+      async (group) => peersOf(await this.groupQuery('watch', group, undefined)),
+      () => this.messenger.policies.forget(),
+    )
     this.messenger = new Messenger({
       name,
       groups,
@@ -138,11 +150,13 @@ export class Node {
       limits,
       logger,
       events: this.events,
+      members: (group) => this.members.of(group),
       timers: this.timers,
       random: surroundings.random,
       afterBurst: surroundings.afterBurst,
       nextTurn: surroundings.nextTurn,
     })
+    this.messenger.policies.update(options.policies)
     this.dialer = new Dialer({
       url: options.url,
       transport: options.transport,
@@ -251,7 +265,7 @@ export class Node {
     this.messenger.linkUp(link, welcome)
     for (const group of this.watches.groups) void this.rewatch(link, group)
     this.onBack?.()
-    this.onReady?.()
+    void this.followPolicies(link)
     this.options.logger.info({ node: this.name, epoch: welcome.epoch }, 'registered')
     this.connection = { mediator: welcome.mediator, epoch: welcome.epoch, transport: link.transport }
     this.events.emit('connected', this.connection)
@@ -589,6 +603,36 @@ export class Node {
     } finally {
       done()
     }
+  }
+
+  // ---- policies
+
+  /** Policies for traffic: those of this node, and those that the mediator tells all nodes. */
+  get policies(): { readonly own: readonly TrafficPolicy[]; readonly central: readonly TrafficPolicy[] } {
+    return this.messenger.policies.list
+  }
+
+  /** What a call to this address and action follows, where all that is said of it comes together. */
+  policyFor(to: string, action: string, options?: PolicyOptions): Resolved | undefined {
+    return this.messenger.policies.for(formatAddress(parseAddress(to)), action, options)
+  }
+
+  /** Replaces this node's own policies; calls that begin from now on follow them. @throws SealwayError `INVALID_ARGUMENT`; the old ones stay */
+  updatePolicies(policies: readonly TrafficPolicy[]): void {
+    this.messenger.policies.update(readPolicies(policies))
+  }
+
+  /** Asks to be told of the mediator's policies. A node is ready when it knows them, or a second later. */
+  private async followPolicies(link: Link): Promise<void> {
+    const { signal, done } = signalAfter(this.timers, policyWaitMs)
+    try {
+      await link.query({ type: 'policies' }, signal)
+    } catch (error) {
+      this.options.logger.warn({ err: error }, "the mediator's policies are not known yet")
+    } finally {
+      done()
+    }
+    if (this.dialer.link === link) this.onReady?.()
   }
 
   // ---- time

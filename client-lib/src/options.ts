@@ -12,11 +12,13 @@ import {
   parseMeta,
   parseName,
   SealwayError,
+  type TrafficPolicy,
 } from '@sealway/protocol'
 import { checkShapes, checkUrl, invalid, refuseCleartext } from './check-options.js'
 import { Keyring, type KeyringKeys, keysFromEnvironment } from './crypto/keyring.js'
 import { readKeysFile } from './crypto/keys-file.js'
 import type { Codec } from './messaging/payload.js'
+import { readPolicies } from './messaging/policy/policy.js'
 import { guarded, type Logger, silentLogger } from './session/log.js'
 import type { Timers } from './session/timers.js'
 import { mintedBy, type TokenSource } from './session/token.js'
@@ -49,6 +51,8 @@ export interface ConnectOptions {
   readonly insecure?: boolean
   /** Bodies other than the built-in forms (JSON, text, bytes). All nodes that talk must have it. */
   readonly codec?: Codec
+  /** Timeouts, retries, circuit breakers and balancing, by target and action; they win over the mediator's. */
+  readonly policies?: readonly TrafficPolicy[]
   /** Refuses frames that are not bound to this very process. */
   readonly strictIncarnation?: boolean
   /** A transport of the user's own. */
@@ -91,6 +95,7 @@ export interface ResolvedOptions {
   readonly signal: AbortSignal | undefined
   readonly timeoutMs: number
   readonly codec: Codec | undefined
+  readonly policies: readonly TrafficPolicy[]
   readonly strictIncarnation: boolean
   readonly limits: Limits
   /** 32 hex digits. */
@@ -128,6 +133,7 @@ export function resolveOptions(options: ConnectOptions, { environment, clock }: 
     signal: options.signal,
     timeoutMs,
     codec: options.codec,
+    policies: readPolicies(options.policies),
     strictIncarnation: options.strictIncarnation ?? false,
     limits: { ...defaultLimits, ...options.limits },
     instance,

@@ -15,8 +15,10 @@ export abstract class Pending implements Waiter {
   counter = -1
   /** Kept and sent again while this waits. */
   readonly resends: boolean = false
-  /** The frame that is sent again. */
+  /** The frame that is sent again for this. */
   kept: Unacked | undefined
+  /** The same, or the frame that this shares with one for which it is sent again. */
+  private carrier: Unacked | undefined
   /** The member of a group that has it, as the mediator said. */
   member: string | undefined
   /** Set while it waits for room. */
@@ -44,9 +46,15 @@ export abstract class Pending implements Waiter {
   sealed(flow: SealingFlow, counter: number, kept: Unacked | undefined): void {
     this.flow = flow
     this.counter = counter
+    this.carrier = kept
     if (!this.resends || !kept) return
     this.kept = kept
     kept.open++
+  }
+
+  /** It left more than once, so that what became of one copy says nothing of the others. */
+  get repeated(): boolean {
+    return (this.carrier?.attempts ?? 1) > 1
   }
 
   elapsedMs(): number {
@@ -199,6 +207,7 @@ export class Calls {
 
   add(pending: Pending): void {
     this.pending.set(pending.corr, pending)
+    pending.outlet.inFlight++
   }
 
   get(corr: number): Pending | undefined {
@@ -206,7 +215,7 @@ export class Calls {
   }
 
   forget(pending: Pending): void {
-    this.pending.delete(pending.corr)
+    if (this.pending.delete(pending.corr)) pending.outlet.inFlight--
   }
 
   reached(pending: Pending, member: string): void {

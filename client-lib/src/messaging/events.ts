@@ -1,4 +1,4 @@
-import type { Code, SealwayError } from '@sealway/protocol'
+import type { Code, SealwayError, TrafficPolicy } from '@sealway/protocol'
 
 /** What a node tells besides messages. */
 export interface NodeEvents {
@@ -12,6 +12,12 @@ export interface NodeEvents {
   dropped: { readonly to: string; readonly code: Code }
   /** Something arrived that was not handled. */
   refused: { readonly from: string; readonly code: Code | 'DUPLICATE' | 'LATE' }
+  /** A circuit breaker has changed: `open` fails calls to this target at once, `half-open` lets some try. */
+  circuit: { readonly target: string; readonly action?: string; readonly state: 'closed' | 'open' | 'half-open' }
+  /** A call failed and is made again. */
+  retry: { readonly to: string; readonly action: string; readonly error: SealwayError; readonly inMs: number }
+  /** The mediator's policies for traffic are others now. */
+  policies: { readonly central: readonly TrafficPolicy[] }
   /** A handler crashed, or an answer could not be encoded. */
   handlerError: { readonly action: string; readonly from: string; readonly error: unknown }
 }

@@ -774,8 +774,9 @@ export class Messenger {
     for (const waiter of [...outlet.awaiting] as Pending[]) {
       if (waiter.counter !== counter || !sameFlow(waiter.flow!.id, flow)) continue
       // An earlier copy may have arrived; the next one may get through.
-      if (waiter.kept && waiter.kept.attempts > 1 && hop === 'mediator') continue
-      waiter.fail(waiter.error(code, `${waiter.what}: ${meaning(code, outlet.to)}`, 'not-delivered', { hop }))
+      if (waiter.kept && waiter.repeated && hop === 'mediator') continue
+      const outcome = waiter.repeated ? 'unknown' : 'not-delivered'
+      waiter.fail(waiter.error(code, `${waiter.what}: ${meaning(code, outlet.to)}`, outcome, { hop }))
     }
     this.parts.events.emit('dropped', { to: outlet.to, code })
     this.streams.gap(outlet.to, outlet.scope, `a frame to it was refused (${code})`)

@@ -56,8 +56,7 @@ export class Outlets {
 
   /** @param scope whose keys seal what goes there */
   get(to: string, scope: string): Outlet {
-    // A name cannot hold a space, so the two never meet.
-    const key = scope === usualScope(to) ? to : `${to} ${scope}`
+    const key = keyOf(to, scope)
     const known = this.byAddress.get(key)
     if (known) return known
     const outlet = new Outlet(to, scope, ++this.lastNumber, this.outletParts)
@@ -70,6 +69,11 @@ export class Outlets {
   /** The outlet of an address as the user writes it, if it was used before. */
   peek(to: string): Outlet | undefined {
     return this.byAddress.get(to)
+  }
+
+  /** Calls of this node that one member of a group has not answered yet. */
+  inFlight(member: string, group: string): number {
+    return (this.byAddress.get(member)?.inFlight ?? 0) + (this.byAddress.get(keyOf(member, group))?.inFlight ?? 0)
   }
 
   numbered(number: number): Outlet | undefined {
@@ -158,6 +162,9 @@ export class Outlets {
     return true
   }
 }
+
+/** A name cannot hold a space, so the two forms never meet. */
+const keyOf = (to: string, scope: string): string => (scope === usualScope(to) ? to : `${to} ${scope}`)
 
 /** A group's messages are sealed under the group's keys, a node's under the default ones. */
 export const usualScope = (to: string): string => {

@@ -19,6 +19,7 @@ import {
   isCode,
   limits,
   type PeerChange,
+  type PolicyChange,
   type Query,
   readU32,
   SealwayError,
@@ -36,6 +37,7 @@ export interface LinkEvents {
   accepted(route: number, frameId: Uint8Array, names: string[]): void
   status(route: number, online: boolean, incarnation: number): void
   peers(change: PeerChange): void
+  policies(change: PolicyChange): void
   goaway(farewell: Farewell): void
   /** What was written is on its way; more may follow. */
   writable(): void
@@ -268,6 +270,9 @@ export class Link {
         return
       case FrameType.peers:
         events.peers(decodeJson(body) as PeerChange)
+        return
+      case FrameType.policies:
+        events.policies(decodeJson(body) as PolicyChange)
         return
       case FrameType.goaway:
         events.goaway(decodeJson(body) as Farewell)

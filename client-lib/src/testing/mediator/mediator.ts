@@ -25,10 +25,12 @@ import {
   parseHello,
   parseName,
   SealwayError,
+  type TrafficPolicy,
   writeU32,
 } from '@sealway/protocol'
 import { LinkEnd, malformed } from './link-end.js'
 import { Peers } from './peers.js'
+import { Policies } from './policies.js'
 import { Presence } from './presence.js'
 import { Route } from './route.js'
 
@@ -63,9 +65,11 @@ export interface MediatorParts {
   /** May it send there? `target` is who would receive, where the address is a node that is there. */
   readonly maySend: (sender: Peer, address: Address, target: Peer | undefined) => boolean
   readonly maySee: (peer: Peer, group: string) => boolean
+  readonly policies: readonly TrafficPolicy[]
 }
 
-const lateShare = 4
+/** A reader that lags gets broadcasts up to this part of its queue. */
+const lateShare = 1 / 4
 
 /**
  * A mediator in memory, as SPEC.md says one behaves, without what makes one fit for use: no database, no ports, no
@@ -74,6 +78,7 @@ const lateShare = 4
 export class MemoryMediator {
   private readonly presence = new Presence()
   private readonly peers: Peers
+  private readonly policies: Policies
   private readonly links = new Set<LinkEnd>()
   /** Hellos for one name are taken one after the other. */
   private readonly admitting = new Map<string, Promise<void>>()
@@ -82,6 +87,12 @@ export class MemoryMediator {
 
   constructor(private readonly parts: MediatorParts) {
     this.peers = new Peers(this.presence, parts.maySee)
+    this.policies = new Policies(parts.policies)
+  }
+
+  /** What the nodes are told from now on. */
+  updatePolicies(policies: readonly TrafficPolicy[]): void {
+    this.policies.update(policies)
   }
 
   accept(connection: Connection): void {
@@ -208,6 +219,7 @@ export class MemoryMediator {
       }
     }
     this.peers.forget(link)
+    this.policies.forget(link)
     if (!reported) this.peers.changed(link, 'left')
   }
 
@@ -234,6 +246,7 @@ export class MemoryMediator {
       case FrameType.query: {
         const question = decodeJson(body) as { type?: unknown } | null
         if (question?.type === 'time') link.say(encodeJson(FrameType.answer, { now: this.parts.clock() }, number))
+        else if (question?.type === 'policies') this.policies.answer(link, number)
         else this.peers.answer(link, number, question)
         return
       }
@@ -339,7 +352,7 @@ export class MemoryMediator {
     const { outboxBytes } = this.parts.limits
     // One that does not read holds no credit of others, and at most a quarter of its queue for them.
     const targets = members.filter(({ outbox }) => {
-      const late = outbox.lagging && outbox.bytes > outboxBytes / lateShare
+      const late = outbox.lagging && outbox.bytes > outboxBytes * lateShare
       return outbox.hasRoom(frame.length) && !late
     })
     const reached = targets.filter((target) => target !== route.sender)

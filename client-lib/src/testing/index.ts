@@ -1,0 +1,6 @@
+export { VirtualClock } from './clock.js'
+export type { Faults } from './faults.js'
+export type { End, History, HistoryEvent, Incident, Invoke, Operation, Ran, Run } from './history.js'
+export { type StubHandlers, type TestNet, type TestNetOptions, type TestNodeOptions, testNet } from './net.js'
+export { type Seeded, seeded } from './seeded.js'
+export type { TestNode } from './test-node.js'

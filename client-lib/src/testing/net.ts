@@ -1,0 +1,438 @@
+import { createHmac } from 'node:crypto'
+import {
+  type Address,
+  type ClientTransport,
+  type Connection,
+  limits as defaultLimits,
+  type Limits,
+  type Peer,
+  parseName,
+  parsePolicy,
+  SealwayError,
+  type TrafficPolicy,
+} from '@sealway/protocol'
+import type { ActionMap, TypedNode } from '../actions.js'
+import { formatKey, generateKey } from '../crypto/keys.js'
+import type { Handler } from '../messaging/middleware.js'
+import { type ConnectOptions, resolveOptions } from '../options.js'
+import { VirtualClock } from './clock.js'
+import { type Faults, noFaults, type Rates, readFaults } from './faults.js'
+import { History } from './history.js'
+import { MemoryMediator, Records } from './mediator/mediator.js'
+import { type Seeded, seeded } from './seeded.js'
+import { Process, TestNode } from './test-node.js'
+import { type Direction, Wire } from './wire.js'
+
+export interface TestNetOptions {
+  /** The same seed, the same history. Default: 1. */
+  readonly seed?: number
+  /** When time begins, ms since 1970. */
+  readonly startAt?: number
+  /** Limits of the mediator and of the nodes that differ from the defaults. */
+  readonly limits?: Partial<Limits>
+}
+
+export interface TestNodeOptions extends Omit<ConnectOptions, 'name' | 'groups' | 'transport' | 'url'> {
+  /** Default: one group, `test`. */
+  readonly groups?: readonly string[]
+  /** Groups and nodes it may send to besides those of its own groups: what its token's scopes would say. */
+  readonly mayReach?: readonly string[]
+}
+
+/** What a stub answers: a handler, or always the same. */
+export type StubHandlers = { readonly [action: string]: Handler | unknown }
+
+/** What can be between the nodes of a net: the kit's own mediator, or in our own tests the real one. */
+export interface Switchboard {
+  accept(connection: Connection): void
+  tick(): void
+  drain(stop: AbortSignal): Promise<void>
+  updatePolicies?(policies: readonly TrafficPolicy[]): void
+}
+
+export interface SwitchboardParts {
+  readonly limits: Limits
+  readonly records: Records
+  readonly clock: VirtualClock
+  readonly random: () => number
+  readonly secret: string
+  readonly maySend: (sender: Peer, address: Address, target: Peer | undefined) => boolean
+  readonly policies: readonly TrafficPolicy[]
+}
+
+/** How often a mediator looks at its time limits, ms. */
+const tickMs = 250
+const drainMs = 25_000
+const defaultGroups = ['test']
+
+interface Member {
+  readonly node: TestNode
+  readonly process: Process
+}
+
+/**
+ * A mediator and any number of nodes in this process: no ports, no waiting, and the same every time. What needs no time
+ * happens by itself; time moves with `advance` and `until`.
+ */
+export class TestNet {
+  readonly seed: number
+  readonly clock: VirtualClock
+  /** Every call of a verb, every handler that ran, and what the nodes noticed. */
+  readonly history = new History()
+  /** Nodes that are alive, by name. */
+  private readonly members = new Map<string, Member>()
+  private readonly wires = new Set<Wire>()
+  /** Nodes that read slowly, bytes a second. */
+  private readonly paces = new Map<string, number>()
+  private readonly processes = new Map<string, number>()
+  private readonly reach = new Map<string, ReadonlySet<string>>()
+  /** Names and groups of stubs: everybody may send to them. */
+  private readonly stubs = new Set<string>()
+  private readonly chances: Seeded
+  private readonly limits: Limits
+  private readonly records = new Records()
+  private readonly key = formatKey(generateKey())
+  private readonly secret = 'a secret of all nodes of one test net, which never leaves it'
+  private rates: Rates = noFaults
+  private pairs: (readonly [string, string])[] = []
+  /** Nodes that are cut off from the mediator, and those that wait to dial it. */
+  private readonly apart = new Map<string, (() => void)[]>()
+  private interceptor: ((frame: Uint8Array, direction: Direction, node: string) => readonly Uint8Array[]) | undefined
+  private policies: readonly TrafficPolicy[] = []
+  private board: Switchboard | undefined
+  private ticking = false
+
+  /** Use {@link testNet}. */
+  constructor(
+    options: TestNetOptions,
+    private readonly createBoard: (parts: SwitchboardParts) => Switchboard,
+  ) {
+    this.seed = options.seed ?? 1
+    this.clock = new VirtualClock(options.startAt)
+    this.chances = seeded(this.seed).fork('faults')
+    this.limits = { ...defaultLimits, ...options.limits }
+    this.startMediator()
+  }
+
+  // ---- nodes
+
+  /**
+   * A node in this net, registered; time goes by as far as that takes.
+   * @throws SealwayError as `connect`
+   */
+  connect(name: string, options?: TestNodeOptions): Promise<TestNode>
+  connect<Actions extends ActionMap<Actions>>(name: string, options?: TestNodeOptions): Promise<TypedNode<Actions>>
+  async connect(name: string, options?: TestNodeOptions): Promise<unknown> {
+    const node = this.begin(name, options)
+    await this.clock.until(node.ready())
+    return node
+  }
+
+  /** As `connect`, without waiting. @internal */
+  begin(name: string, options: TestNodeOptions = {}): TestNode {
+    const { mayReach = [], groups = defaultGroups, limits, ...others } = options
+    const process = this.process(parseName(name))
+    this.reach.set(name, new Set(mayReach))
+    const surroundings = {
+      environment: { PROTECTED_BASIC_AND_JWT: this.secret },
+      clock: process.now,
+      random: seeded(this.seed).fork(process.id).next,
+      timers: process,
+      afterBurst: process.soon,
+      nextTurn: process.soon,
+    }
+    const resolved = resolveOptions(
+      {
+        keys: this.key,
+        ...others,
+        name,
+        groups,
+        url: 'memory:',
+        transport: this.transport(name, process),
+        limits: { ...this.limits, ...limits },
+      },
+      surroundings,
+    )
+    const node = new TestNode(resolved, surroundings, process, this.history)
+    this.members.set(name, { node, process })
+    return node
+  }
+
+  /**
+   * Stands in for a service that is not there: a node of this name, by default in a group of this name, to which
+   * everybody may send. `net.stub('billing', { charge: { paid: true }, refund: ({ body }) => ... })`
+   */
+  async stub(name: string, handlers: StubHandlers, options: TestNodeOptions = {}): Promise<TestNode> {
+    const { groups = [name] } = options
+    for (const reachable of [name, ...groups]) this.stubs.add(reachable)
+    const node = await this.connect(name, { ...options, groups })
+    for (const [action, answer] of Object.entries(handlers)) {
+      node.on(action, typeof answer === 'function' ? (answer as Handler) : () => answer)
+    }
+    return node
+  }
+
+  private process(name: string): Process {
+    const nth = (this.processes.get(name) ?? 0) + 1
+    this.processes.set(name, nth)
+    return new Process(`${name}#${nth}`, this.clock)
+  }
+
+  private transport(name: string, process: Process): ClientTransport {
+    return {
+      name: 'memory',
+      connect: async (_, { signal }) => {
+        await this.reachable(name, signal)
+        const { board } = this
+        if (!board) throw notConnected('the mediator is down')
+        const wire = new Wire(
+          {
+            clock: this.clock,
+            chances: this.chances,
+            rates: () => this.rates,
+            parted: (from, to) => this.pairs.some(([a, b]) => (a === from && b === to) || (a === to && b === from)),
+            intercept: (frame, direction, node) => this.interceptor?.(frame, direction, node) ?? [frame],
+          },
+          name,
+          (over) => this.wires.delete(over),
+        )
+        this.wires.add(wire)
+        const pace = this.paces.get(name)
+        if (pace !== undefined) wire.pace(pace)
+        board.accept(wire.mediatorEnd)
+        this.tick()
+        return ofProcess(wire.nodeEnd, process)
+      },
+    }
+  }
+
+  /** Until the way to the mediator is open. */
+  private async reachable(name: string, signal: AbortSignal | undefined): Promise<void> {
+    const waiting = this.apart.get(name)
+    if (!waiting) return
+    await new Promise<void>((resolve, reject) => {
+      waiting.push(resolve)
+      signal?.addEventListener('abort', () => reject(notConnected('the mediator cannot be reached')), { once: true })
+    })
+  }
+
+  // ---- time
+
+  /** Lets so many milliseconds go by, with all that happens in them. */
+  advance(ms: number): Promise<void> {
+    return this.clock.advance(ms)
+  }
+
+  /** Runs all that is due now; time does not move. */
+  settle(): Promise<void> {
+    return this.clock.settle()
+  }
+
+  /** Lets time go by until a promise settles, and gives what it gives: `await net.until(node.call(...))`. */
+  until<T>(promise: PromiseLike<T>): Promise<T> {
+    return this.clock.until(promise)
+  }
+
+  /** Resolves when so much virtual time has gone by: for handlers that take their time. */
+  sleep(ms: number): Promise<void> {
+    return this.clock.sleep(ms)
+  }
+
+  // ---- what goes wrong
+
+  /** From now on the way is like this, in place of what it was like; `{}` is a way without faults. */
+  faults(faults: Faults): void {
+    this.rates = readFaults(faults)
+  }
+
+  /**
+   * Between these two nothing passes, and nobody is told. With one alone, it is cut off from the mediator: both ends
+   * find out when their heartbeats stay away.
+   */
+  partition(name: string, other?: string): void {
+    if (other !== undefined) {
+      this.pairs.push([name, other])
+      return
+    }
+    if (!this.apart.has(name)) this.apart.set(name, [])
+    for (const wire of this.wiresOf(name)) wire.hold()
+  }
+
+  /** Ends all partitions and lets slow nodes read again; what a cut-off link held back arrives. */
+  heal(): void {
+    this.pairs = []
+    for (const waiting of this.apart.values()) for (const go of waiting) go()
+    this.apart.clear()
+    this.paces.clear()
+    for (const wire of this.wires) wire.heal()
+  }
+
+  /** From now on this node reads no more than so many bytes a second; none at all unless given. `heal` ends it. */
+  slow(name: string, bytesPerSecond = 0): void {
+    this.memberOf(name)
+    this.paces.set(name, bytesPerSecond)
+    for (const wire of this.wiresOf(name)) wire.pace(bytesPerSecond)
+  }
+
+  /** Breaks the link of a node, without a word. The node comes back by itself. */
+  disconnect(name: string): void {
+    const { process } = this.memberOf(name)
+    this.history.add({ type: 'broken', at: this.clock.now(), node: name, process: process.id })
+    for (const wire of this.wiresOf(name)) wire.cut()
+  }
+
+  /**
+   * As kill -9: what this process waited for it never learns, and nothing of it happens any more. `connect` with the
+   * same name is the next process.
+   */
+  crash(name: string): void {
+    const { node } = this.memberOf(name)
+    this.members.delete(name)
+    node.crash()
+    // Where it is cut off, nobody hears of it either.
+    if (!this.apart.has(name)) for (const wire of this.wiresOf(name)) wire.cut()
+  }
+
+  /**
+   * Without more, as kill -9 and a start `downMs` later. `graceful`: the nodes are asked to leave first, and the next
+   * mediator starts when they have, after 25 s at the latest.
+   */
+  restartMediator({ downMs = 0, graceful = false } = {}): void {
+    const stop = new AbortController()
+    const gone = (): void => {
+      this.stopMediator()
+      if (downMs > 0) this.clock.set(() => this.startMediator(), downMs)
+      else this.startMediator()
+    }
+    if (!graceful || !this.board) return gone()
+    this.clock.set(() => stop.abort(), drainMs)
+    void this.board.drain(stop.signal).then(gone)
+  }
+
+  stopMediator(): void {
+    this.board = undefined
+    for (const wire of this.wires) wire.cut()
+    this.wires.clear()
+  }
+
+  startMediator(): void {
+    if (this.board) return
+    this.board = this.createBoard({
+      limits: this.limits,
+      records: this.records,
+      clock: this.clock,
+      random: seeded(this.seed).fork('mediator').next,
+      secret: this.secret,
+      maySend: (sender, address, target) => this.maySend(sender, address, target),
+      policies: this.policies,
+    })
+  }
+
+  /**
+   * A hostile or broken way: what this returns for a whole frame of the link arrives in its place, on its way `up` to
+   * the mediator or `down` to the node.
+   */
+  intercept(
+    interceptor: ((frame: Uint8Array, direction: Direction, node: string) => readonly Uint8Array[]) | undefined,
+  ): void {
+    this.interceptor = interceptor
+  }
+
+  /** The policies for traffic that the mediator tells its nodes. @throws SealwayError `MALFORMED` */
+  setPolicies(policies: readonly unknown[]): void {
+    this.policies = policies.map((policy) => parsePolicy(policy))
+    this.board?.updatePolicies?.(this.policies)
+  }
+
+  // ---- the end
+
+  /** Closes all nodes. */
+  async close(): Promise<void> {
+    this.heal()
+    this.faults({})
+    await this.until(Promise.all([...this.members.values()].map(({ node }) => node.close())))
+    this.stopMediator()
+    await this.settle()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  // ---- inside
+
+  /** A node's own token lets it send within its groups; `mayReach` and stubs are what scopes would add. */
+  private maySend(sender: Peer, address: Address, target: Peer | undefined): boolean {
+    const mine = new Set([...sender.groups, ...(this.reach.get(sender.name) ?? []), ...this.stubs])
+    if (address.type !== 'node') return mine.has(address.group)
+    return mine.has(address.name) || (target?.groups ?? []).some((group) => mine.has(group))
+  }
+
+  private tick(): void {
+    if (this.ticking) return
+    this.ticking = true
+    this.clock.setBackground(() => {
+      this.ticking = false
+      this.board?.tick()
+      if (this.wires.size > 0) this.tick()
+    }, tickMs)
+  }
+
+  private memberOf(name: string): Member {
+    const member = this.members.get(name)
+    if (!member) throw invalid(`no node ${name} is in this net`)
+    return member
+  }
+
+  private wiresOf(name: string): Wire[] {
+    return [...this.wires].filter(({ node }) => node === name)
+  }
+}
+
+/** What a process that has crashed no longer does: neither hear nor say anything. */
+function ofProcess(connection: Connection, process: Process): Connection {
+  return {
+    transport: connection.transport,
+    remoteAddress: connection.remoteAddress,
+    start: ({ data, drain, close }) =>
+      connection.start({ data: process.gated(data), drain: process.gated(drain), close: process.gated(close) }),
+    write: (parts) => !process.alive || connection.write(parts),
+    pause: () => connection.pause(),
+    resume: () => connection.resume(),
+    end: () => connection.end(),
+    destroy: () => connection.destroy(),
+  }
+}
+
+/** The kit's own mediator. */
+const inMemory = ({ clock, secret, ...parts }: SwitchboardParts): Switchboard =>
+  new MemoryMediator({
+    ...parts,
+    clock: clock.now,
+    soon: clock.soon,
+    identify: (token, name) => identify(token, name, secret),
+    maySee: (peer, group) => parts.maySend(peer, { type: 'any', group: group as never }, undefined),
+  })
+
+/** A node's own token (HS256), as `connect` mints it. */
+function identify(token: string, name: string, secret: string): { expiresAt: number } {
+  const [head, claims, mac] = token.split('.')
+  const right = createHmac('sha256', secret).update(`${head}.${claims}`).digest('base64url')
+  if (mac !== right) throw new SealwayError('UNAUTHORIZED', { message: 'the token was not accepted' })
+  const { sub, exp } = JSON.parse(Buffer.from(claims!, 'base64url').toString()) as { sub: unknown; exp: number }
+  if (sub !== name) throw new SealwayError('FORBIDDEN', { message: `the token of ${sub} does not allow being ${name}` })
+  return { expiresAt: exp * 1_000 }
+}
+
+/** A net for tests: `await using net = testNet({ seed: 7 })`. */
+export const testNet = (options: TestNetOptions = {}): TestNet => testNetWith(options, inMemory)
+
+/** The same with a mediator from outside. @internal */
+export const testNetWith = (options: TestNetOptions, createBoard: (parts: SwitchboardParts) => Switchboard): TestNet =>
+  new TestNet(options, createBoard)
+
+const notConnected = (message: string) =>
+  new SealwayError('NOT_CONNECTED', { message, outcome: 'not-delivered', hop: 'client' })
+
+const invalid = (message: string) =>
+  new SealwayError('INVALID_ARGUMENT', { message, outcome: 'not-delivered', hop: 'client' })
