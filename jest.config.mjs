@@ -16,6 +16,7 @@ export default {
     '^(\\.{1,2}/.*)\\.js$': '$1',
     '^@sealway/protocol$': '<rootDir>/protocol/src/index.ts',
     '^@sealway/client$': '<rootDir>/client-lib/src/index.ts',
+    '^@sealway/client/testing$': '<rootDir>/client-lib/src/testing/index.ts',
     '^@sealway/client/plugins$': '<rootDir>/client-lib/src/plugins/index.ts',
     '^sealway$': '<rootDir>/server/src/mediator.ts',
     '^#fixtures$': '<rootDir>/fixtures/development.ts',
