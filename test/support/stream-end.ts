@@ -4,7 +4,7 @@ import type { Outlet } from '../../client-lib/src/messaging/outlet.js'
 interface Inside {
   readonly messenger: {
     readonly outlets: { get(to: string, scope: string): Outlet }
-    readonly streams: { readonly count: number }
+    readonly streams: { readonly count: number; record?: () => void }
   }
 }
 
@@ -22,6 +22,17 @@ export function sayRaw(node: Node, to: string, number: number, ...payload: (numb
   const bytes = Buffer.concat(payload.map((part) => (typeof part === 'number' ? Buffer.of(part) : Buffer.from(part))))
   const fill = (buffer: Buffer, at: number): number => at + bytes.copy(buffer, at)
   inside(node).outlets.get(to, 'default').stream(number, bytes.length, fill, { urgent: true })
+}
+
+/** From now on it does not answer what comes on streams, as a node that only ever talks. */
+export function deaf(node: Node): void {
+  inside(node).streams.record = () => {}
+}
+
+/** As it was before. */
+export function hears(node: Node): void {
+  // The method of its class is there again.
+  delete inside(node).streams.record
 }
 
 export function u32(value: number): Buffer {

@@ -1,6 +1,6 @@
 import type { SealwayError } from '@sealway/protocol'
 import { Encoding } from '../payload.js'
-import type { Inflow } from './inbound.js'
+import { type Fault, type Inflow, missing, wrong } from './inbound.js'
 import { dataCost } from './wire.js'
 
 export interface AssemblyParts {
@@ -36,13 +36,13 @@ export class Assembly implements Inflow {
     return windowBytes
   }
 
-  push(offset: number, encoding: number, plaintext: Buffer, start: number, end: number): string | undefined {
+  push(offset: number, encoding: number, plaintext: Buffer, start: number, end: number): Fault | undefined {
     const { parts, message } = this
     const size = end - start
-    if (!message || size + dataCost > this.allowed) return 'more data than was granted'
-    if (encoding !== Encoding.bytes || size === 0) return 'a body that is not bytes'
-    if (offset !== this.offset) return `data at ${offset}, where ${this.offset} comes next`
-    if (offset + size > parts.length) return 'a body longer than it was said to be'
+    if (!message || size + dataCost > this.allowed) return wrong('more data than was granted')
+    if (encoding !== Encoding.bytes || size === 0) return wrong('a body that is not bytes')
+    if (offset !== this.offset) return missing(`data at ${offset}, where ${this.offset} comes next`)
+    if (offset + size > parts.length) return wrong('a body longer than it was said to be')
     plaintext.copy(message, parts.head.length + offset, start, end)
     this.offset += size
     this.allowed -= size + dataCost
@@ -55,8 +55,9 @@ export class Assembly implements Inflow {
     return undefined
   }
 
-  end(length: number): string | undefined {
-    if (length !== this.parts.length || this.offset !== length) return 'a body shorter than it was said to be'
+  end(length: number): Fault | undefined {
+    if (length !== this.parts.length) return wrong(`an end at ${length} of a body of ${this.parts.length} bytes`)
+    if (this.offset !== length) return missing(`an end at ${length}, where ${this.offset} had come`)
     this.parts.complete(this.message!)
     return undefined
   }

@@ -4,7 +4,7 @@ import type { Outlet, Waiter } from '../outlet.js'
 import { decodeBody } from '../payload.js'
 import type { Arrival } from '../sender.js'
 import { Assembly } from './assembly.js'
-import type { Inflow } from './inbound.js'
+import { type Inflow, wrong } from './inbound.js'
 import { Opening } from './opening.js'
 import type { Stream } from './stream.js'
 import type { StreamsParts } from './streams.js'
@@ -203,7 +203,7 @@ const nothing: Inflow = {
   offset: 0,
   starving: false,
   begin: () => 0,
-  push: () => 'data that nobody asked for',
-  end: () => 'an end of nothing',
+  push: () => wrong('data that nobody asked for'),
+  end: () => wrong('an end of nothing'),
   fail() {},
 }

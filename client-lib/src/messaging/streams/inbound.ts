@@ -2,7 +2,16 @@ import type { SealwayError } from '@sealway/protocol'
 import { type Codec, decodeBody, Encoding } from '../payload.js'
 import { dataCost } from './wire.js'
 
-/** What takes in one direction of a stream. A text that comes back says which rule the sender broke. */
+/** What is wrong with a record: something is missing before it, or its sender broke the rules. */
+export interface Fault {
+  readonly code: 'STREAM_LOST' | 'MALFORMED'
+  readonly why: string
+}
+
+export const missing = (why: string): Fault => ({ code: 'STREAM_LOST', why })
+export const wrong = (why: string): Fault => ({ code: 'MALFORMED', why })
+
+/** What takes in one direction of a stream. */
 export interface Inflow {
   /** How far it came: bytes of byte items, and 1 for each other item. */
   readonly offset: number
@@ -10,8 +19,8 @@ export interface Inflow {
   readonly starving: boolean
   /** What it lets the other end send from the beginning, bytes; from then on it grants by itself. */
   begin(): number
-  push(offset: number, encoding: number, plaintext: Buffer, start: number, end: number): string | undefined
-  end(length: number): string | undefined
+  push(offset: number, encoding: number, plaintext: Buffer, start: number, end: number): Fault | undefined
+  end(length: number): Fault | undefined
   /** Nothing more will come; the first error counts. */
   fail(error: SealwayError): void
 }
@@ -80,16 +89,16 @@ export class Inbound implements Inflow {
     return this.allowed
   }
 
-  push(offset: number, encoding: number, plaintext: Buffer, start: number, end: number): string | undefined {
+  push(offset: number, encoding: number, plaintext: Buffer, start: number, end: number): Fault | undefined {
     const size = end - start
     const isBytes = encoding === Encoding.bytes
-    if (this.ended) return 'data after its end'
-    if (encoding > Encoding.custom) return `encoding ${encoding}`
-    if (offset !== this.offset) return `data at ${offset}, where ${this.offset} comes next`
-    if (isBytes && size === 0) return 'bytes without any byte'
+    if (this.ended) return wrong('data after its end')
+    if (encoding > Encoding.custom) return wrong(`encoding ${encoding}`)
+    if (offset !== this.offset) return missing(`data at ${offset}, where ${this.offset} comes next`)
+    if (isBytes && size === 0) return wrong('bytes without any byte')
     const cost = size + dataCost
     // One that is not cut may take the rest of the credit and more; bytes are cut to fit.
-    if (this.allowed <= 0 || (isBytes && cost > this.allowed)) return 'more data than was granted'
+    if (this.allowed <= 0 || (isBytes && cost > this.allowed)) return wrong('more data than was granted')
     this.allowed -= cost
     this.offset += isBytes ? size : 1
     if (this.closed || this.error) return undefined
@@ -105,9 +114,9 @@ export class Inbound implements Inflow {
     return undefined
   }
 
-  end(length: number): string | undefined {
-    if (this.ended) return 'a second end'
-    if (length !== this.offset) return `an end at ${length}, where ${this.offset} had come`
+  end(length: number): Fault | undefined {
+    if (this.ended) return wrong('a second end')
+    if (length !== this.offset) return missing(`an end at ${length}, where ${this.offset} had come`)
     this.ended = true
     this.finish((taker) => taker.resolve(over))
     return undefined

@@ -3,7 +3,7 @@ import { readU64, writeU64 } from '../../crypto/u64.js'
 import type { Timers } from '../../session/timers.js'
 import type { Outlet, Waiter } from '../outlet.js'
 import type { BodyWriter, Codec } from '../payload.js'
-import type { Inflow } from './inbound.js'
+import { type Fault, type Inflow, wrong } from './inbound.js'
 import type { Lanes } from './lanes.js'
 import { Outbound } from './outbound.js'
 import {
@@ -137,31 +137,32 @@ export class Stream {
   /** A record of the other end but open, accept and carry. */
   arrived(op: number, bytes: Buffer, at: number, end: number): void {
     this.heardAt = this.parts.timers.monotonic()
-    const wrong = this.take(op, bytes, at, end)
-    if (wrong === undefined || this.over) return
+    const fault = this.take(op, bytes, at, end)
+    if (fault === undefined || this.over) return
+    if (fault.code === 'STREAM_LOST') return this.fail(this.lost(fault.why), true)
     this.parts.misbehaved(this.peer!)
-    const message = `${this.what}: ${this.peer} broke the rules of streams: ${wrong}`
+    const message = `${this.what}: ${this.peer} broke the rules of streams: ${fault.why}`
     this.fail(new SealwayError('MALFORMED', { message, hop: 'receiver', target: this.peer! }), true)
   }
 
-  private take(op: number, bytes: Buffer, at: number, end: number): string | undefined {
+  private take(op: number, bytes: Buffer, at: number, end: number): Fault | undefined {
     const size = end - at
     switch (op) {
       case Op.data: {
         const offset = size < 9 ? undefined : readU64(bytes, at)
-        if (offset === undefined) return 'data without an offset'
+        if (offset === undefined) return wrong('data without an offset')
         return this.inflow.push(offset, bytes[at + 8]!, bytes, at + 9, end)
       }
       case Op.end: {
         const length = size === 8 ? readU64(bytes, at) : undefined
-        if (length === undefined) return 'an end without a length'
-        const wrong = this.inflow.end(length)
-        if (wrong === undefined) this.onEnd?.()
-        return wrong
+        if (length === undefined) return wrong('an end without a length')
+        const fault = this.inflow.end(length)
+        if (fault === undefined) this.onEnd?.()
+        return fault
       }
       case Op.credit: {
         const granted = size === 4 ? readU32(bytes, at) : 0
-        if (granted === 0 || granted > maxGrantBytes) return 'credit of no use'
+        if (granted === 0 || granted > maxGrantBytes) return wrong('credit of no use')
         this.outbound.grant(granted)
         return undefined
       }
@@ -173,7 +174,7 @@ export class Stream {
         this.fail(this.resetError(decodeReset(bytes.subarray(at, end))), false)
         return undefined
       default:
-        return `op ${op}`
+        return wrong(`op ${op}`)
     }
   }
 
