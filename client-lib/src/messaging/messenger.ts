@@ -236,7 +236,7 @@ export class Messenger {
       timers,
       random,
       breakers: new Breakers({
-        now: timers.monotonic,
+        now: () => timers.monotonic(),
         changed: (key, state) => {
           const [target, ...action] = key.split(' ')
           events.emit('circuit', { target: target!, ...(action.length > 0 ? { action: action.join(' ') } : {}), state })

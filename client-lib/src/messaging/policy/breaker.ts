@@ -18,7 +18,7 @@ export function verdictOn(error: SealwayError | undefined): 'ok' | 'failed' | 'n
   return failureCodes.has(error.code) ? 'failed' : 'nothing'
 }
 
-/** Circuits that are kept at once. Only those with a failure, and those in use, take a place. */
+/** Circuits that are kept at once. Only a target that has failed takes a place. */
 const maxCircuits = 10_000
 
 export interface BreakersParts {
@@ -43,15 +43,16 @@ export class Breakers {
 
   /** @returns undefined where the circuit is open */
   enter(key: string, rule: BreakerRule): Pass | undefined {
-    const circuit = this.circuits.get(key) ?? this.add(key)
-    if (!circuit.allows(rule, this.parts.now())) return undefined
-    const probe = circuit.enter()
+    const entered = this.circuits.get(key)
+    if (entered && !entered.allows(rule, this.parts.now())) return undefined
+    const probed = entered?.enter() ? entered : undefined
     let over = false
     return (verdict) => {
       if (over) return
       over = true
-      circuit.leave(verdict, probe, rule, this.parts.now())
-      if (circuit.idle && this.circuits.get(key) === circuit) this.circuits.delete(key)
+      const circuit = probed ?? this.circuits.get(key) ?? (verdict === 'failed' ? this.add(key) : undefined)
+      circuit?.leave(verdict, probed !== undefined, rule, this.parts.now())
+      if (circuit?.idle && this.circuits.get(key) === circuit) this.circuits.delete(key)
     }
   }
 
@@ -74,13 +75,12 @@ class Circuit {
   openUntil = 0
   /** When it failed, in a row; oldest first. */
   private failures: number[] = []
-  private inside = 0
   private probes = 0
 
   constructor(private readonly changed: (state: CircuitState) => void) {}
 
   get idle(): boolean {
-    return this.state === 'closed' && this.inside === 0 && this.failures.length === 0
+    return this.state === 'closed' && this.failures.length === 0
   }
 
   allows(rule: BreakerRule, now: number): boolean {
@@ -90,7 +90,6 @@ class Circuit {
 
   /** @returns whether this one tries out a target that has failed */
   enter(): boolean {
-    this.inside++
     if (this.state === 'closed') return false
     if (this.state === 'open') this.become('half-open')
     this.probes++
@@ -98,7 +97,6 @@ class Circuit {
   }
 
   leave(verdict: 'ok' | 'failed' | 'nothing', probe: boolean, rule: BreakerRule, now: number): void {
-    this.inside--
     if (probe) this.probes--
     if (this.state === 'closed') {
       if (verdict === 'ok') this.failures = []
