@@ -6,6 +6,7 @@ export const repositoryRoot = join(__dirname, '..', '..')
 
 /** A process that a test started, and what it says. */
 export interface Program {
+  readonly pid: number
   /** Everything so far, standard output and error as they came. */
   output(): string
   /** Resolves with the match when this was said, now or later. Rejects if the process ends without. */
@@ -50,6 +51,7 @@ export function startProgram(
       void ended.then(() => reject(new Error(`${args.join(' ')} ended without saying ${what}:\n${output}`)))
     })
   return {
+    pid: child.pid!,
     output: () => output,
     saw: (what) => sawFrom(0, what),
     seesNext: (what) => sawFrom(output.length, what),

@@ -16,6 +16,8 @@ export async function tcpProxy(host: string, port: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>()
   const awaited = new Set<() => void>()
   const keep = (socket: Socket) => {
+    // As between nodes and mediator: what passes must not wait for more.
+    socket.setNoDelay()
     sockets.add(socket)
     socket.on('error', () => {})
     socket.on('close', () => sockets.delete(socket))
