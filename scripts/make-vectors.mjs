@@ -7,9 +7,10 @@ import { bundles } from './samples/bundles.mjs'
 import { frames } from './samples/frames.mjs'
 import { receipts } from './samples/receipts.mjs'
 import { sealed } from './samples/sealed.mjs'
+import { streams } from './samples/streams.mjs'
 
 const check = process.argv.includes('--check')
-for (const [name, make] of Object.entries({ frames, sealed, bundles, receipts })) {
+for (const [name, make] of Object.entries({ frames, sealed, bundles, receipts, streams })) {
   const path = new URL(`../protocol/vectors/${name}.json`, import.meta.url)
   const text = `${JSON.stringify(make(), null, 1)}\n`
   if (!check) writeFileSync(path, text)

@@ -4,6 +4,8 @@ import { codeTable, FrameType, Kind, limits, offset, SealFlag } from '@sealway/p
 import { defaultSkewMs, durableTtlMs, maxLiveTtlMs } from '../../client-lib/src/crypto/open.js'
 import { ReceiptStatus } from '../../client-lib/src/crypto/receipt.js'
 import { windowFrames } from '../../client-lib/src/crypto/window.js'
+import { maxChunkBytes } from '../../client-lib/src/messaging/streams/outbound.js'
+import { acceptorFlag, dataCost, Op } from '../../client-lib/src/messaging/streams/wire.js'
 import { tableRows } from '../support/markdown'
 
 const spec = readFileSync(join(__dirname, '../../protocol/SPEC.md'), 'utf8')
@@ -56,6 +58,18 @@ it('lists each status of a receipt, and no other', () => {
     value,
   ])
   expect(listed).toEqual(named)
+})
+
+it('lists each op of a stream with its number, and no other', () => {
+  const listed = tableRows(section('Streams')).map(([op, number]) => [op, Number(number)])
+  expect(listed).toEqual(Object.entries(Op))
+})
+
+it('says the sizes of streams that the code keeps', () => {
+  const text = section('Streams')
+  expect(text).toContain(`at most ${maxChunkBytes.toLocaleString('en')} in a record`)
+  expect(text).toContain(`the length of its body and ${dataCost}.`)
+  expect(text).toContain(`Flag \`0x${acceptorFlag.toString(16)}\` of the op`)
 })
 
 it('says the times and sizes of opening that the code keeps', () => {

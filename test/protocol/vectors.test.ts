@@ -24,6 +24,7 @@ import {
   limits,
   parseHello,
   readU32,
+  SealwayError,
 } from '@sealway/protocol'
 import { BundleWriter, RecordCursor } from '../../client-lib/src/crypto/bundle.js'
 import { Keyring } from '../../client-lib/src/crypto/keyring.js'
@@ -31,6 +32,22 @@ import { keyFromBytes } from '../../client-lib/src/crypto/keys.js'
 import { InboundRoute, Opener } from '../../client-lib/src/crypto/open.js'
 import { decodeReceipt, encodeReceipt, type Receipt } from '../../client-lib/src/crypto/receipt.js'
 import { SealingFlow } from '../../client-lib/src/crypto/seal.js'
+import type { Outlet } from '../../client-lib/src/messaging/outlet.js'
+import { BodyWriter } from '../../client-lib/src/messaging/payload.js'
+import { Inbound } from '../../client-lib/src/messaging/streams/inbound.js'
+import { Lanes } from '../../client-lib/src/messaging/streams/lanes.js'
+import { Stream } from '../../client-lib/src/messaging/streams/stream.js'
+import {
+  acceptorFlag,
+  endRecord,
+  Op,
+  resetRecord,
+  stopRecord,
+  u32Record,
+} from '../../client-lib/src/messaging/streams/wire.js'
+import { Net } from '../support/net.js'
+import { deaf, openStreams, sayRaw, u64 } from '../support/stream-end.js'
+import { turns, until } from '../support/until.js'
 import * as second from './second-implementation.js'
 
 const root = join(__dirname, '../..')
@@ -290,3 +307,104 @@ describe('receipts.json', () => {
     expect(decodeReceipt(bytes(vector.bytes))).toBeUndefined()
   })
 })
+
+describe('streams.json', () => {
+  const vectors = load<{
+    records: Bytes[]
+    directions: { name: string; records: string[]; outcome: string; offset?: number }[]
+  }>('streams')
+  const record = new Map(vectors.records.map((one) => [one.name, one.bytes]))
+
+  it('has the records that this library writes', () => {
+    expect(hex(u32Record(Op.credit, 65_536))).toBe(record.get('credit'))
+    expect(hex(endRecord(2 ** 53 - 1))).toBe(record.get('end'))
+    const reset = new SealwayError('ABORTED', { message: 'its reader stopped' })
+    expect(hex(resetRecord(reset))).toBe(record.get('reset'))
+    const stop = stopRecord()
+    stop[0]! |= acceptorFlag
+    expect(hex(stop)).toBe(record.get('stop'))
+    const accept = u32Record(Op.accept, 262_144)
+    accept[0]! |= acceptorFlag
+    expect(hex(accept)).toBe(record.get('accept, by whom the input is read'))
+  })
+
+  it('has openings that a node takes', async () => {
+    const net = new Net()
+    const [node, peer] = await Promise.all([net.join('node'), net.join('peer')])
+    const asked: unknown[] = []
+    node.on('export', ({ body, meta }) => void asked.push({ body, meta }))
+    node.on('store', ({ body }) => void asked.push((body as Buffer).length))
+    deaf(peer)
+    sayRaw(peer, 'node', 1, bytes(record.get('open, without a body')!))
+    sayRaw(peer, 'node', 2, bytes(record.get('open, with meta and JSON')!))
+    sayRaw(peer, 'node', 3, bytes(record.get('a call with a body of 2 MiB to come')!))
+    await until(() => asked.length === 2, 'both streams are asked for')
+    expect(asked).toEqual([
+      { body: undefined, meta: {} },
+      { body: { day: 1 }, meta: { tenant: 7 } },
+    ])
+    expect(openStreams(node)).toBe(1)
+    for (let at = 0; at < 2_097_152; at += 65_536) {
+      sayRaw(peer, 'node', 3, Op.data, u64(at), 1, new Uint8Array(65_536))
+      if (at % 131_072 === 0) await turns(10)
+    }
+    sayRaw(peer, 'node', 3, Op.end, u64(2_097_152))
+    await until(() => asked.length === 3, 'the call comes with its body')
+    expect(asked[2]).toBe(2_097_152)
+    await net.close()
+  })
+
+  it.each(named(vectors.directions))('ends as it must: %s', async (_, { records, outcome, offset }) => {
+    const { stream, inbound, over } = streamEnd(1_024)
+    for (const each of records) {
+      const [op] = bytes(each) as unknown as [number]
+      stream.arrived(op, bytes(each), 1, each.length / 2)
+    }
+    if (outcome === 'complete') {
+      expect(over()).toBeUndefined()
+      let result = await inbound.next()
+      while (!result.done) result = await inbound.next()
+    } else {
+      expect(over()?.code).toBe(outcome)
+    }
+    if (offset !== undefined) expect(inbound.offset).toBe(offset)
+  })
+})
+
+/** One end of a stream whose other end is the test, with so much granted once. */
+function streamEnd(windowBytes: number) {
+  let inbound!: Inbound
+  let error: SealwayError | undefined
+  const outlet = { stream: () => true, streamBytes: 0 }
+  const stream = new Stream(
+    {
+      lanes: new Lanes(),
+      timers: { monotonic: () => 0, set: () => 0, setBackground: () => 0, clear() {} },
+      codec: undefined,
+      body: new BodyWriter(),
+      outletOf: () => outlet as unknown as Outlet,
+      misbehaved() {},
+      over() {},
+    },
+    1,
+    false,
+    'default',
+    'a stream',
+    () => {
+      inbound = new Inbound({
+        codec: undefined,
+        windowBytes,
+        grant() {},
+        stopped() {},
+        malformed: () => new SealwayError('MALFORMED'),
+      })
+      return inbound
+    },
+  )
+  stream.join('other')
+  stream.onOver = (why) => {
+    error = why
+  }
+  inbound.begin()
+  return { stream, inbound, over: () => error }
+}

@@ -3,7 +3,7 @@ import { type BodyWriter, Encoding } from '../payload.js'
 import { dataCost } from './wire.js'
 
 /** Bytes of one record: with its head it fills a bundle, and none is made larger for it. */
-const maxChunkBytes = bundleTargetBytes - 64
+export const maxChunkBytes = bundleTargetBytes - 64
 /** No chunk is smaller than this for want of credit, or a slow consumer would make many tiny ones, bytes. */
 const minChunkBytes = 16 * 1024
 /** Writes that may wait at once. */
