@@ -188,6 +188,8 @@ export class Node {
         const options = { ...waiting, want: want === 'acks' ? ('replies' as const) : want }
         return this.perform(options, (left) => this.messenger.broadcast(group, event, body, left, eventFlag))
       },
+      within: (wait, options) =>
+        this.within(wait, options, `publish by ${this.name}`, 'the members of the group did not say what they consume'),
       callEvent: (to, event, body, waiting) =>
         this.perform(waiting, (left) => this.messenger.call(to, event, body, left, eventFlag)),
       ask: (to, group) => this.messenger.call(to, subscriptionsAction, { group }, { timeout: askTimeoutMs }),
@@ -415,9 +417,10 @@ export class Node {
   }
 
   /**
-   * Asks and waits for the answer, 30 s unless `timeout` says otherwise. At most once.
+   * Asks and waits for the answer, 30 s unless `timeout` or a policy says otherwise. At most once. `retries`, `breaker`
+   * and `balance`, here or in a policy (docs/policies.md), repeat only what was not delivered, or is `idempotent`.
    * @throws SealwayError also `OFFLINE`, `UNKNOWN_NODE`, `FORBIDDEN`, `NO_HANDLER`, `APPLICATION_ERROR` (data: { code,
-   * data }), `EXCEPTION`, `TIMEOUT`, `LINK_LOST`, `PEER_GONE`, `UNKNOWN_KEY`; `outcome` says whether a retry is safe
+   * data }), `EXCEPTION`, `TIMEOUT`, `LINK_LOST`, `PEER_GONE`, `UNKNOWN_KEY`, `CIRCUIT_OPEN`; `outcome` says whether a retry is safe
    */
   call<Reply = unknown>(to: string, action: string, body?: unknown, options?: CallOptions): Promise<Reply> {
     return this.perform(options, (left) => this.messenger.call(to, action, body, left) as Promise<Reply>)
@@ -480,21 +483,31 @@ export class Node {
 
   /** The mediator asked to leave: new work waits for the next link. @returns the options with what is left of the time */
   private untilBack<O extends WaitOptions>(away: Promise<void>, options: O | undefined): Promise<O | undefined> {
-    const { callTimeoutMs, maxCallTimeoutMs } = this.options.limits
     const what = `waiting for the next link of ${this.name}`
+    return this.within(away, options, what, 'the mediator is shutting down, and there was no other')
+  }
+
+  /** Waits for what comes before a verb, in the time and under the signal of that verb. */
+  private within<O extends WaitOptions>(
+    wait: Promise<void>,
+    options: O | undefined,
+    what: string,
+    tooLate: string,
+  ): Promise<O | undefined> {
+    const { callTimeoutMs, maxCallTimeoutMs } = this.options.limits
     return new Promise((resolve, reject) => {
       const timeoutMs = timeoutOf(options, callTimeoutMs, maxCallTimeoutMs)
       refuseAborted(options?.signal, what)
       const began = this.timers.monotonic()
       const stopWatch = watchDeadline(this.timers, timeoutMs, options?.signal, (why) => {
-        const message = `the mediator is shutting down, and there was no other within ${timeoutMs} ms`
+        const message = `${tooLate} within ${timeoutMs} ms`
         reject(
           why === 'abort'
             ? aborted(what, options!.signal!, 'not-delivered')
             : new SealwayError('TIMEOUT', { message, outcome: 'not-delivered', hop: 'client', afterMs: timeoutMs }),
         )
       })
-      void away.then(() => {
+      void wait.then(() => {
         stopWatch()
         const leftMs = Math.max(1, timeoutMs - (this.timers.monotonic() - began))
         resolve(options?.timeout === undefined ? options : { ...options, timeout: leftMs })
