@@ -90,6 +90,17 @@ describe('a call that was not delivered', () => {
     expect((await failing(asked[1]!)).error.code).toBe('FORBIDDEN')
   })
 
+  it('has all its attempts left when its peer has come', async () => {
+    const alice = await net.join('alice')
+    const retries = { max: 1, whenNoPeer: true, attemptMs: 200, ...exact }
+    const later = alice.call('bob', 'ask', undefined, { retries, idempotent: true, timeout: 60_000 })
+    await time.advance(5_000)
+    const bob = await net.join('bob')
+    let runs = 0
+    bob.on('ask', () => (++runs === 1 ? new Promise(() => {}) : 'bob'))
+    expect([await passing(later), runs]).toEqual(['bob', 2])
+  })
+
   it('that waits for a peer looks once more just before its deadline, and not after it', async () => {
     const alice = await net.join('alice')
     const retries = { max: 0, whenNoPeer: true, firstMs: 1_000, factor: 10, ...exact }
