@@ -8,8 +8,8 @@ BUILT := server/dist/.built
 # What is compared with is installed apart, so that only who compares has to fetch it.
 BENCH := bench/node_modules/.package-lock.json
 # Folders are listed too: theirs is the time that changes when a source is deleted.
-SOURCES := $(shell find protocol/src client-lib/src server/src migrations fixtures -name '*.ts' -o -type d) \
-           $(wildcard examples/*.ts) $(wildcard tsconfig*.json) $(wildcard */tsconfig*.json) package.json
+SOURCES := $(shell find protocol/src client-lib/src server/src migrations -name '*.ts' -o -type d) \
+           $(wildcard examples/*.ts) $(wildcard fixtures/*) $(wildcard tsconfig*.json) $(wildcard */tsconfig*.json) package.json
 # `exec`: Ctrl-C and SIGTERM reach node itself, and its exit code is the one that counts.
 SEALWAY := exec node server/dist/main.js
 
