@@ -357,7 +357,7 @@ export class Messenger {
     const outlet = this.outlet(to)
     const name = this.actions.encode(action)
     const timeoutMs = this.timeout(options, this.parts.limits.callTimeoutMs, outlet.to, action)
-    return this.streams.open(outlet, action, name, encodeMeta(options), body, options, timeoutMs, ready)
+    return this.streams.open({ outlet, action, name, meta: encodeMeta(options), body, options, timeoutMs, ready })
   }
 
   call(to: string, action: string, body?: unknown, options?: CallOptions, extraFlags = 0): Promise<unknown> {

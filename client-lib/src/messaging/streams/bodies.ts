@@ -6,8 +6,8 @@ import type { Arrival } from '../sender.js'
 import { Assembly } from './assembly.js'
 import { type Inflow, wrong } from './inbound.js'
 import { Opening } from './opening.js'
+import type { Registry, StreamsParts } from './registry.js'
 import type { Stream } from './stream.js'
-import type { StreamsParts } from './streams.js'
 import { carryHeadBytes, Op } from './wire.js'
 
 /** A message whose body is too large for a frame. */
@@ -31,25 +31,19 @@ export interface Carried {
   readonly settled: (error: SealwayError | undefined) => void
 }
 
-/** How these streams come into being, which is the registry's to do. */
-export interface BodyStreams {
-  make(number: number, opener: boolean, scope: string, what: string, inflow: (stream: Stream) => Inflow): Stream
-  open(stream: Stream, opening: Opening, outlet: Outlet, attempt: () => boolean): void
-}
-
 /** Bodies put together at once may have so many times the largest body, in bytes; the next ones wait to be accepted. */
 const bodiesAtOnce = 4
 
 /** Messages too large for a frame: sent as a stream of bytes, and handed on as what they are. */
 export class Bodies {
   private readonly parts: StreamsParts
-  private readonly streams: BodyStreams
+  private readonly registry: Registry
   private reservedBytes = 0
   private waiting: { readonly stream: Stream; readonly length: number; readonly begin: () => void }[] = []
 
-  constructor(parts: StreamsParts, streams: BodyStreams) {
+  constructor(parts: StreamsParts, registry: Registry) {
     this.parts = parts
-    this.streams = streams
+    this.registry = registry
   }
 
   /** @returns a function that breaks it off. @throws SealwayError `TOO_LARGE` */
@@ -64,7 +58,7 @@ export class Bodies {
         target: outlet.to,
       })
     }
-    const stream = this.streams.make(calls.nextCorr(), true, outlet.scope, what, () => nothing)
+    const stream = this.registry.make(calls.nextCorr(), outlet.scope, what, () => nothing)
     const opening = new Opening(calls, stream.number, outlet, what, timeoutMs, undefined, (error) =>
       stream.fail(error, error.outcome === 'unknown'),
     )
@@ -83,7 +77,7 @@ export class Bodies {
     stream.onEndLeft = () => stream.finish()
     const record = carryRecord(carried)
     const size = record.length + head.length
-    this.streams.open(stream, opening, outlet, () => {
+    this.registry.launch(stream, opening, outlet, () => {
       if (opening.settled) return true
       const fill = (buffer: Buffer, at: number): number => {
         buffer.set(record, at)
@@ -103,14 +97,7 @@ export class Bodies {
   }
 
   /** Somebody wants to send one. @returns false where the record is malformed */
-  asked(
-    arrival: Arrival,
-    ttlMs: number,
-    bytes: Buffer,
-    at: number,
-    end: number,
-    make: (what: string, inflow: (stream: Stream) => Inflow) => Stream,
-  ): boolean {
+  asked(arrival: Arrival, number: number, ttlMs: number, bytes: Buffer, at: number, end: number): boolean {
     const headStart = at + carryHeadBytes - 1
     const length = end < headStart ? undefined : readU64(bytes, at + 1)
     const corr = end < headStart ? undefined : readU64(bytes, at + 9)
@@ -122,7 +109,7 @@ export class Bodies {
 
     const { limits } = this.parts
     let assembly!: Assembly
-    const stream = make(`a body from ${arrival.from}`, (own) => {
+    const make = (own: Stream): Inflow => {
       assembly = new Assembly({
         head,
         length,
@@ -137,7 +124,8 @@ export class Bodies {
         },
       })
       return assembly
-    })
+    }
+    const stream = this.registry.make(number, arrival.scope, `a body from ${arrival.from}`, make, arrival.from)
     if (kind === Kind.reply && !this.parts.expects(arrival.from, corr)) stream.fail(notWanted(), true)
     else if (length > limits.maxBodyBytes) {
       const message = `a body of ${length} bytes is over the limit of ${limits.maxBodyBytes} here`
@@ -183,6 +171,8 @@ export class Bodies {
         this.admit()
       }
       next.begin()
+      // Its place is not kept for one that says nothing.
+      next.stream.watchSilence(this.parts.limits.callTimeoutMs)
     }
   }
 }

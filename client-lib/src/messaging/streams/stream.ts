@@ -227,7 +227,7 @@ export class Stream {
 
   /** Breaks it when this end waits and hears nothing for `idleMs`, to a quarter more. */
   watchSilence(idleMs: number): void {
-    if (!Number.isFinite(idleMs)) return
+    if (!Number.isFinite(idleMs) || this.over) return
     const { timers } = this.parts
     let waited = false
     const look = (): void => {

@@ -1,57 +1,23 @@
-import { Kind, type Limits, readU32, SealwayError, writeU32 } from '@sealway/protocol'
-import type { Calls } from '../calls.js'
-import { aborted, refuseAborted } from '../deadline.js'
+import { readU32, SealwayError } from '@sealway/protocol'
 import type { Delivery } from '../delivery.js'
 import type { Outlet } from '../outlet.js'
-import { messageBytes, ReplyStatus, writeMessage } from '../payload.js'
 import type { Arrival } from '../sender.js'
-import { messageOf } from '../thrown.js'
 import { Bodies, type Carried } from './bodies.js'
-import { feed } from './feed.js'
-import { Inbound } from './inbound.js'
-import { Items } from './items.js'
-import { Opening } from './opening.js'
-import { type StreamOptions, StreamReader } from './reader.js'
-import { closeStream, isStream, type Source, single, sourceOf } from './source.js'
+import type { Inflow } from './inbound.js'
+import { type Asked, openStream } from './open.js'
+import type { Opening } from './opening.js'
+import type { StreamReader } from './reader.js'
+import type { Registry, StreamsParts } from './registry.js'
 import { Stream, type StreamParts, sayRecord } from './stream.js'
+import { answerStream, takeStream } from './take.js'
 import { acceptorFlag, Op, opMask, resetRecord } from './wire.js'
 
-export interface StreamsParts extends Omit<StreamParts, 'lanes' | 'over'> {
-  /** This node. */
-  readonly name: string
-  readonly limits: Limits
-  readonly clock: () => number
-  readonly calls: Calls
-  /** Sends when there is room, behind those who wait already. */
-  launch(opening: Opening, outlet: Outlet, attempt: () => boolean): void
-  /** Reads a message out of a record, or out of a body that was put together. */
-  delivery(
-    arrival: Arrival,
-    kind: Kind,
-    corr: number,
-    deadline: number | undefined,
-    bytes: Buffer,
-    start: number,
-    end: number,
-  ): Delivery | undefined
-  dispatch(delivery: Delivery): void
-  /** What a handler's stream threw. */
-  crashed(delivery: Delivery, error: unknown): void
-  answered(from: string, corr: number, status: number, body: () => unknown): void
-  /** Whether a reply of this number from there would be taken. */
-  expects(from: string, corr: number): boolean
-  /** Something came that nobody here has asked for. */
-  unknown(from: string): void
-}
-
-const minCreditBytes = 1_024
-const maxCreditBytes = 16 * 1024 * 1024
 /** How often the sender of a stream that nobody knows is told so, ms. */
 const tellEveryMs = 1_000
 const maxTold = 1_024
 
 /** All streams of a node: those it opened and those it was asked for. */
-export class Streams {
+export class Streams implements Registry {
   private readonly parts: StreamsParts
   private readonly shared: StreamParts
   private readonly bodies: Bodies
@@ -62,10 +28,7 @@ export class Streams {
   constructor(parts: StreamsParts, lanes: StreamParts['lanes']) {
     this.parts = parts
     this.shared = { ...parts, lanes, over: (stream) => this.forget(stream) }
-    this.bodies = new Bodies(parts, {
-      make: (number, opener, scope, what, inflow) => this.make(number, opener, scope, what, inflow),
-      open: (stream, opening, outlet, attempt) => this.launch(stream, opening, outlet, attempt),
-    })
+    this.bodies = new Bodies(parts, this)
   }
 
   get count(): number {
@@ -74,102 +37,13 @@ export class Streams {
 
   // ---- opening
 
-  /**
-   * @param timeoutMs until it is accepted
-   * @param ready what to wait for before it is sent
-   * @throws SealwayError `INVALID_ARGUMENT`, `BUSY`, `ABORTED`; all else comes to who reads
-   */
-  open(
-    outlet: Outlet,
-    action: string,
-    name: Uint8Array,
-    meta: Uint8Array | undefined,
-    body: unknown,
-    options: StreamOptions,
-    timeoutMs: number,
-    ready: Promise<void> | undefined,
-  ): StreamReader {
-    const { limits, calls, body: writer } = this.parts
-    const what = `stream ${action} to ${outlet.to}`
-    if (outlet.to.startsWith('group:')) throw invalid(`a stream has one other end; ${outlet.to} has many: use any:`)
-    const credit = creditOf(options.credit ?? limits.streamCreditBytes)
-    const idleMs = idleOf(options.idleTimeout)
-    const { signal } = options
-    refuseAborted(signal, what)
-    this.refuseFull(what)
-    const source = options.input === undefined ? undefined : sourceOf(options.input)
-
-    let inbound!: Inbound
-    const stream = this.make(calls.nextCorr(), true, outlet.scope, what, () => {
-      inbound = this.inbound(
-        () => stream,
-        credit,
-        () => {
-          const error = new SealwayError('ABORTED', { message: `${what}: its reader stopped`, hop: 'client' })
-          stream.fail(error, opening.flow !== undefined)
-        },
-      )
-      return inbound
-    })
-    const accepted = new Promise<string>((resolve, reject) => {
-      stream.onAccepted = (peer) => {
-        opening.done()
-        resolve(peer)
-      }
-      stream.onOver = (error) => {
-        opening.done()
-        signal?.removeEventListener('abort', onAbort)
-        source?.close(error)
-        reject(error)
-      }
-    })
-    const opening = new Opening(calls, stream.number, outlet, what, timeoutMs, undefined, (error) =>
-      stream.fail(error, error.outcome === 'unknown'),
-    )
-    const onAbort = (): void => {
-      const left = opening.flow !== undefined
-      const error = aborted(what, signal!, left ? 'unknown' : 'not-delivered')
-      inbound.drop(error)
-      stream.fail(error, left)
-    }
-    signal?.addEventListener('abort', onAbort, { once: true })
-    stream.onEnd = () => stream.finish()
-    const reader = new StreamReader(stream, inbound, limits.maxBodyBytes, accepted, source !== undefined)
-    const first = inbound.begin()
-    const attempt = (): boolean => {
-      if (opening.settled) return true
-      writer.prepare(body)
-      return outlet.stream(
-        stream.number,
-        5 + messageBytes(name, meta, writer),
-        (buffer, at) => {
-          buffer[at] = Op.open
-          writeU32(buffer, at + 1, first)
-          return writeMessage(buffer, at + 5, name, meta, writer, 0)
-        },
-        { waiter: opening, ttlMs: timeoutMs, wantAccepted: outlet.to.includes(':') },
-      )
-    }
-    accepted.then(
-      () => stream.watchSilence(idleMs),
-      () => {},
-    )
-    if (source) this.feedInput(stream, source)
-    if (ready) void ready.then(() => this.launch(stream, opening, outlet, attempt))
-    else this.launch(stream, opening, outlet, attempt)
-    return reader
+  /** @throws SealwayError `INVALID_ARGUMENT`, `BUSY`, `ABORTED` */
+  open(asked: Asked): StreamReader {
+    this.refuseFull(`stream ${asked.action} to ${asked.outlet.to}`)
+    return openStream(this.parts, this, asked)
   }
 
-  private feedInput(stream: Stream, source: Source): void {
-    stream.onStop = () => source.close(undefined)
-    void feed(stream, source, (cause) => {
-      const message = `${stream.what}: its input failed: ${messageOf(cause)}`
-      stream.fail(new SealwayError('ABORTED', { message, hop: 'client', cause }), true)
-      source.close(cause)
-    })
-  }
-
-  private launch(stream: Stream, opening: Opening, outlet: Outlet, attempt: () => boolean): void {
+  launch(stream: Stream, opening: Opening, outlet: Outlet, attempt: () => boolean): void {
     if (stream.over) return
     // A node is who it is; which member of a group it will be, its acceptance says.
     if (!outlet.to.includes(':')) stream.join(outlet.to)
@@ -188,38 +62,19 @@ export class Streams {
     throw new SealwayError('BUSY', { message, outcome: 'not-delivered', hop: 'client' })
   }
 
-  private make(
-    number: number,
-    opener: boolean,
-    scope: string,
-    what: string,
-    inflow: ConstructorParameters<typeof Stream>[5],
-    from?: string,
-  ): Stream {
-    const stream = new Stream(this.shared, number, opener, scope, what, inflow)
-    if (opener) this.opened.set(number, stream)
+  make(number: number, scope: string, what: string, inflow: (stream: Stream) => Inflow, from?: string): Stream {
+    const stream = new Stream(this.shared, number, from === undefined, scope, what, inflow)
+    if (from === undefined) this.opened.set(number, stream)
     else {
-      stream.join(from!)
-      this.taken.set(keyOf(from!, number), stream)
+      stream.join(from)
+      this.taken.set(keyOf(from, number), stream)
     }
     return stream
   }
 
-  private inbound(stream: () => Stream, windowBytes: number, stopped: () => void): Inbound {
-    return new Inbound({
-      codec: this.parts.codec,
-      windowBytes,
-      grant: (bytes) => (stream().opener ? stream().grant(bytes) : stream().accept(bytes)),
-      stopped,
-      malformed: (cause) => {
-        const it = stream()
-        const message = `${it.what}: an item of ${it.peer} cannot be decoded`
-        const error = new SealwayError('MALFORMED', { message, hop: 'receiver', cause })
-        this.parts.misbehaved(it.peer!)
-        it.fail(error, true)
-        return error
-      },
-    })
+  /** What a handler answers on a stream that it was asked for. */
+  reply(delivery: Delivery, status: number, body: unknown): void {
+    answerStream(this.parts, delivery, status, body)
   }
 
   private forget(stream: Stream): void {
@@ -312,85 +167,11 @@ export class Streams {
     }
     const took =
       op === Op.open
-        ? this.take(arrival, number, bytes, at, end)
-        : this.bodies.asked(arrival, ttlMs, bytes, at, end, (what, inflow) =>
-            this.make(number, false, arrival.scope, what, inflow, from),
-          )
+        ? takeStream(this.parts, this, arrival, number, bytes, at, end)
+        : this.bodies.asked(arrival, number, ttlMs, bytes, at, end)
     if (took) return
     this.parts.misbehaved(from)
     this.tell(arrival, number, acceptorFlag, 'MALFORMED', 'a stream was opened with a malformed record')
-  }
-
-  private take(arrival: Arrival, number: number, bytes: Buffer, at: number, end: number): boolean {
-    const { from } = arrival
-    if (end - at < 4) return false
-    const delivery = this.parts.delivery(arrival, Kind.stream, number, undefined, bytes, at + 4, end)
-    if (!delivery) return false
-    const { limits } = this.parts
-    const what = `stream ${delivery.action} from ${from}`
-    let inbound!: Inbound
-    const stream = this.make(
-      number,
-      false,
-      arrival.scope,
-      what,
-      () => {
-        inbound = this.inbound(
-          () => stream,
-          limits.streamCreditBytes,
-          () => {
-            stream.accept(0)
-            stream.stop()
-          },
-        )
-        return inbound
-      },
-      from,
-    )
-    stream.onOver = (error) => error && delivery.abort(error)
-    delivery.takes(stream, new Items(inbound, limits.maxBodyBytes, what))
-    stream.outbound.start(readU32(bytes, at))
-    this.parts.dispatch(delivery)
-    return true
-  }
-
-  // ---- what a handler answers
-
-  reply(delivery: Delivery, status: number, body: unknown): void {
-    const stream = delivery.stream!
-    if (status === ReplyStatus.ok) return this.answer(delivery, stream, body)
-    const { code, message } = (body ?? {}) as { code?: unknown; message?: unknown }
-    if (status === ReplyStatus.failed) {
-      stream.fail(new SealwayError('APPLICATION_ERROR', { message: `it answered ${code}`, data: body }), true)
-    } else if (status === ReplyStatus.refused) {
-      stream.fail(new SealwayError(code as SealwayError['code'], { message: `refused: ${message}` }), true)
-    } else {
-      stream.fail(new SealwayError('EXCEPTION', { message: `the handler crashed: ${message}` }), true)
-    }
-  }
-
-  private answer(delivery: Delivery, stream: Stream, result: unknown): void {
-    if (stream.over) {
-      if (isStream(result)) closeStream(result, delivery.aborted)
-      return
-    }
-    let source: Source
-    try {
-      source = isStream(result) ? sourceOf(result) : single(result)
-    } catch (error) {
-      // Locked by another reader, or its iterator could not be had.
-      this.parts.crashed(delivery, error)
-      return
-    }
-    stream.onOver = (error) => {
-      if (error) delivery.abort(error)
-      source.close(error)
-    }
-    stream.onStop = () => stream.fail(new SealwayError('ABORTED', { message: `${stream.what}: nobody reads` }), true)
-    stream.accept(0)
-    void feed(stream, source, (error) => this.parts.crashed(delivery, error)).then(() => {
-      if (stream.outbound.ended) stream.finish()
-    })
   }
 
   // ---- breaks
@@ -427,17 +208,3 @@ export class Streams {
 }
 
 const keyOf = (from: string, number: number): string => `${from}/${number}`
-
-function creditOf(bytes: number): number {
-  if (Number.isInteger(bytes) && bytes >= minCreditBytes && bytes <= maxCreditBytes) return bytes
-  throw invalid(`credit must be ${minCreditBytes} to ${maxCreditBytes} bytes, not ${String(bytes)}`)
-}
-
-function idleOf(ms: number | undefined): number {
-  const idleMs = ms ?? Number.POSITIVE_INFINITY
-  if (typeof idleMs === 'number' && idleMs > 0) return idleMs
-  throw invalid(`idleTimeout must be a number of milliseconds above 0, not ${String(ms)}`)
-}
-
-const invalid = (message: string) =>
-  new SealwayError('INVALID_ARGUMENT', { message, outcome: 'not-delivered', hop: 'client' })

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import type { Node } from '@sealway/client'
 import { FrameType } from '@sealway/protocol'
+import { Op } from '../../../../client-lib/src/messaging/streams/wire.js'
 import { VirtualTime } from '../../../support/clock.js'
 import { Net } from '../../../support/net.js'
-import { openStreams } from '../../../support/stream-end.js'
+import { deaf, openStreams, sayRaw, u64 } from '../../../support/stream-end.js'
 import { rejection, turns, until } from '../../../support/until.js'
 
 const MiB = 1024 * 1024
@@ -184,6 +185,23 @@ describe('a body over the frame limit', () => {
     expect(await call).toMatchObject({ code: 'TIMEOUT', outcome: 'not-delivered' })
     expect(await send).toMatchObject({ code: 'TIMEOUT' })
     await quiet(alice)
+  })
+
+  it('whose sender falls silent gives its place to the others', async () => {
+    const time = new VirtualTime()
+    net = new Net({ time })
+    const limits = { maxBodyBytes: 2 * MiB }
+    const [alice, mallory] = await Promise.all([net.join('alice', { limits }), net.join('mallory')])
+    alice.on('size', ({ body }) => (body as Buffer).length)
+    deaf(mallory)
+    for (let i = 0; i < 4; i++) sayRaw(mallory, 'alice', i, Op.carry, 1, u64(2 * MiB), u64(0), 1, 4, 'size')
+    await until(() => openStreams(alice) === 4, 'he holds all there is')
+    const bob = await net.join('bob', { limits })
+    const answer = bob.call('alice', 'size', Buffer.alloc(2 * MiB), { timeout: 120_000 })
+    await time.advance(20_000)
+    expect(openStreams(alice)).toBe(5)
+    await time.advance(30_000)
+    expect(await answer).toBe(2 * MiB)
   })
 
   it('as an answer that nobody waits for any more is not taken in', async () => {
