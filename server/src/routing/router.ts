@@ -13,7 +13,7 @@ import {
   parseAddress,
   parseName,
 } from '@sealway/protocol'
-import { SharedRelease } from '../session/outbox.js'
+import { type Releasable, SharedRelease } from '../session/outbox.js'
 import { Route } from '../session/route.js'
 import { frameIdOfFrame, framesOf, type Session } from '../session/session.js'
 import type { Presence } from './presence.js'
@@ -173,7 +173,7 @@ export class Router {
       const { outbox } = session
       const lagging = outbox.lagging
       // One that does not read holds no credit of others, and at most a quarter of its queue for them.
-      if (!outbox.hasRoom(run.length, frames) || (lagging && outbox.bytes > limits.outboxBytes / 4)) {
+      if (!outbox.hasRoom(run.length, frames, true) || (lagging && outbox.bytes > limits.outboxBytes / 4)) {
         count('BUSY', frames, run.length)
       } else {
         ;(lagging ? late : prompt).push(session)
@@ -182,19 +182,31 @@ export class Router {
     route.accept(run.length, frames)
     if (prompt.length === 0) route.release(run.length, frames)
     const owner = prompt.length === 1 ? route : new SharedRelease(route, prompt.length)
-    for (const target of prompt) {
-      this.announce(route, target)
-      target.outbox.push(run, frames, owner)
-      names?.push(target.member!.name)
-    }
-    for (const target of late) {
-      this.announce(route, target)
-      target.outbox.push(run, frames)
-      names?.push(target.member!.name)
-    }
-    const reached = prompt.length + late.length
+    let reached = 0
+    for (const target of prompt) if (this.handOn(route, target, run, frames, owner, names)) reached++
+    for (const target of late) if (this.handOn(route, target, run, frames, undefined, names)) reached++
     count('DELIVERED', frames * reached, run.length * reached)
     return { accepted: reached }
+  }
+
+  /** One broadcast to one member. What those before it were given counts: a large group must not pass the budget. */
+  private handOn(
+    route: Route,
+    target: Session,
+    run: Uint8Array,
+    frames: number,
+    owner: Releasable | undefined,
+    names: string[] | undefined,
+  ): boolean {
+    if (!target.outbox.hasRoom(run.length, frames, true)) {
+      owner?.release(run.length, frames)
+      this.parts.count('BUSY', frames, run.length)
+      return false
+    }
+    this.announce(route, target)
+    target.outbox.push(run, frames, owner)
+    names?.push(target.member!.name)
+    return true
   }
 
   private announce(route: Route, target: Session): void {

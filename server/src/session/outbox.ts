@@ -4,7 +4,15 @@ import type { Connection } from '@sealway/protocol'
 const writeBytes = 256 * 1024
 /** Below this a queued piece is copied: a slice would keep the whole chunk it came in alive. */
 const copyBelowBytes = 16 * 1024
-const blockBytes = 64 * 1024
+/** Copies lie in blocks that double up to the larger of these: a thousand links with one frame each need little. */
+const minBlockBytes = 2 * 1024
+const maxBlockBytes = 64 * 1024
+/**
+ * Of the budget, the share that links with unwritten bytes may use, and broadcasts. The rest is for links that have read
+ * everything until now: they hold it for a turn only, and a thousand that stopped reading must not make them wait.
+ * Above 0.95, so that the overload ladder still comes to its last step.
+ */
+const stalledShare = 31 / 32
 /**
  * A head older than this marks a reader that holds the others' credit no longer, ms. Broadcasts may wait for it so long
  * once; at 250 ms, a machine with too much to do lost frames to members that were only late.
@@ -59,6 +67,8 @@ export class Outbox {
   /** Frames that were taken and then lost with the link. */
   lostFrames = 0
   writtenFrames = 0
+  /** Charged to the budget beside `bytes`: the rest of the chunks in which a write under way lies. */
+  heldBytes = 0
   private queue: Entry[] = []
   private head = 0
   private readonly inFlight: Entry[] = []
@@ -73,14 +83,14 @@ export class Outbox {
     this.parts = parts
   }
 
-  /** Whether this much more may be queued. */
-  hasRoom(bytes: number, frames: number): boolean {
+  /** Whether this much more may be queued. @param yields it is a broadcast, and leaves the last of the budget to others */
+  hasRoom(bytes: number, frames: number, yields = false): boolean {
     const { budget, maxBytes, maxFrames } = this.parts
     return (
       !this.closed &&
       this.bytes + bytes <= maxBytes &&
       this.frames + frames <= maxFrames &&
-      budget.usedBytes + bytes <= budget.limitBytes
+      budget.usedBytes + bytes <= budget.limitBytes * (this.waiting || yields ? stalledShare : 1)
     )
   }
 
@@ -108,7 +118,7 @@ export class Outbox {
     this.frames += frames
     this.parts.budget.usedBytes += bytes
     if (this.waiting && bytes < copyBelowBytes) this.append(part, frames, owner)
-    else this.queue.push({ part, frames, owner, at: this.parts.now() })
+    else this.queue.push({ part: this.waiting ? unchained(part, owner) : part, frames, owner, at: this.parts.now() })
     if (!this.scheduled && !this.waiting) {
       this.scheduled = true
       this.parts.schedule(this)
@@ -118,8 +128,9 @@ export class Outbox {
   /** Copies a small piece behind the last one, so that many of them cost their own size and one entry per route. */
   private append(part: Uint8Array, frames: number, owner: Releasable | undefined): void {
     let block = this.block
-    if (!block || this.blockUsed + part.length > blockBytes) {
-      block = this.block = new Uint8Array(blockBytes)
+    if (!block || this.blockUsed + part.length > block.length) {
+      const doubled = Math.min(maxBlockBytes, 2 * (block?.length ?? 0))
+      block = this.block = new Uint8Array(Math.max(minBlockBytes, doubled, part.length))
       this.blockUsed = 0
     }
     const at = this.blockUsed
@@ -156,8 +167,27 @@ export class Outbox {
         this.head = 0
       }
       if (connection.write(parts)) this.settle()
-      else this.waiting = true
+      else this.stall()
     }
+  }
+
+  /** What the system has not taken lies where it came in, and keeps all of its chunk: that is what it costs. */
+  private stall(): void {
+    this.waiting = true
+    let chunk: unknown
+    for (const { part, owner } of this.inFlight) {
+      // Where several links hold it, each would be charged for all of it.
+      if (owner instanceof SharedRelease) continue
+      if (part.buffer !== chunk) this.heldBytes += part.buffer.byteLength
+      this.heldBytes -= part.length
+      chunk = part.buffer
+    }
+    this.parts.budget.usedBytes += this.heldBytes
+  }
+
+  private unhold(): void {
+    this.parts.budget.usedBytes -= this.heldBytes
+    this.heldBytes = 0
   }
 
   /** The connection took everything. */
@@ -169,6 +199,7 @@ export class Outbox {
   }
 
   private settle(): void {
+    this.unhold()
     for (const entry of this.inFlight) {
       this.bytes -= entry.part.length
       this.frames -= entry.frames
@@ -200,6 +231,7 @@ export class Outbox {
   close(): void {
     if (this.closed) return
     this.closed = true
+    this.unhold()
     for (const entries of [this.inFlight, this.queue.slice(this.head)]) {
       for (const entry of entries) {
         this.lostFrames += entry.frames
@@ -215,3 +247,7 @@ export class Outbox {
     this.block = undefined
   }
 }
+
+/** A larger piece is copied where most of its chunk is not its own, unless it lies there for several links. */
+const unchained = (part: Uint8Array, owner: Releasable | undefined): Uint8Array =>
+  part.buffer.byteLength > 2 * part.length && !(owner instanceof SharedRelease) ? new Uint8Array(part) : part

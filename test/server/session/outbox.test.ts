@@ -186,6 +186,68 @@ describe('an outbox', () => {
   })
 })
 
+describe('the budget that all outboxes share', () => {
+  it('is charged for all of the chunk in which a write that does not end lies, once, and until it ends', () => {
+    const { outbox, pipe, budget } = setup({ maxBytes: 10_000, limitBytes: 100_000 })
+    const chunk = new Uint8Array(5_000)
+    pipe.full = true
+    outbox.push(chunk.subarray(0, 100), 1, new Credit())
+    outbox.push(chunk.subarray(200, 300), 1, new Credit())
+    expect(budget.usedBytes).toBe(200)
+    outbox.flush()
+    expect([outbox.bytes, budget.usedBytes]).toEqual([200, 5_000])
+    pipe.full = false
+    outbox.drained()
+    expect(budget.usedBytes).toBe(0)
+    pipe.full = true
+    outbox.push(chunk.subarray(0, 100), 1)
+    outbox.flush()
+    outbox.close()
+    expect(budget.usedBytes).toBe(0)
+  })
+
+  it('is not charged for a chunk that several links hold, but for the bytes', () => {
+    const { outbox, pipe, budget } = setup({ limitBytes: 100_000 })
+    pipe.full = true
+    outbox.push(new Uint8Array(5_000).subarray(0, 100), 1, new SharedRelease(new Credit(), 2))
+    outbox.flush()
+    expect(budget.usedBytes).toBe(100)
+  })
+
+  it('leaves its last part to links that read, and neither to those that do not nor to broadcasts', () => {
+    const { outbox, pipe, budget, make } = setup({ maxBytes: 100_000, limitBytes: 32_000 })
+    const reads = make()
+    pipe.full = true
+    outbox.push(part(30_000), 1)
+    outbox.flush()
+    expect(outbox.hasRoom(1_000, 1)).toBe(true)
+    expect(outbox.hasRoom(1_001, 1)).toBe(false)
+    expect([reads.hasRoom(2_000, 1), reads.hasRoom(2_001, 1)]).toEqual([true, false])
+    expect([reads.hasRoom(1_000, 1, true), reads.hasRoom(1_001, 1, true)]).toEqual([true, false])
+    expect(budget.usedBytes).toBe(30_000)
+  })
+
+  it('copies what waits out of a chunk that is mostly not its own, and only then', () => {
+    const { outbox, pipe } = setup({ maxBytes: 1_000_000, maxFrames: 100, limitBytes: 10_000_000 })
+    const written: ArrayBufferLike[] = []
+    const write = pipe.write.bind(pipe)
+    pipe.write = (parts) => {
+      for (const { buffer } of parts) written.push(buffer)
+      return write(parts)
+    }
+    const chunk = new Uint8Array(65_536)
+    pipe.full = true
+    outbox.push(part(1), 1)
+    outbox.flush()
+    outbox.push(chunk.subarray(0, 20_000), 1)
+    outbox.push(chunk.subarray(0, 40_000), 1)
+    outbox.push(chunk.subarray(0, 20_000), 1, new SharedRelease(new Credit(), 2))
+    pipe.full = false
+    outbox.drained()
+    expect(written.slice(1).map((buffer) => buffer === chunk.buffer)).toEqual([false, true, true])
+  })
+})
+
 describe('whatever happens to an outbox', () => {
   type Step =
     | {
@@ -272,7 +334,8 @@ describe('whatever happens to an outbox', () => {
               outbox.close()
           }
           expect(rejected + outbox.writtenFrames + outbox.lostFrames + outbox.frames).toBe(sent)
-          expect(budget.usedBytes).toBe(outbox.bytes)
+          expect(budget.usedBytes).toBe(outbox.bytes + outbox.heldBytes)
+          expect(outbox.heldBytes).toBeGreaterThanOrEqual(0)
           expect(outbox.frames).toBeLessThanOrEqual(60)
         }
         // In the end everything is written, or lost with the link; either way its credit is back.
