@@ -88,6 +88,10 @@ export class Keyring {
 
   private parse(keys: KeyringKeys): Map<string, Ring> {
     const rings = new Map<string, Ring>()
+    for (const field of Object.keys(keys)) {
+      if (field !== 'default' && field !== 'groups')
+        throw invalid(`keys have no field ${quote(field)}; there are default and groups`)
+    }
     if (keys.default !== undefined) rings.set(defaultScope, this.parseRing(keys.default, defaultScope))
     for (const [group, list] of Object.entries(keys.groups ?? {})) {
       if (!isName(group) && group !== environmentForm(group))

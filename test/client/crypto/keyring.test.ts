@@ -121,3 +121,9 @@ describe('an update', () => {
     expect([send(old.flow), send(next.flow)]).toEqual(['UNKNOWN_KEY', 'opened'])
   })
 })
+
+it('refuses a field that it does not know, which would be keys that are never used', () => {
+  expect(() => new Keyring({ secret: formatKey(key) } as never)).toThrow(
+    expect.objectContaining({ code: 'INVALID_ARGUMENT', message: expect.stringContaining('"secret"') }),
+  )
+})

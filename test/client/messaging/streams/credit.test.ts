@@ -137,7 +137,12 @@ describe('one direction of a stream', () => {
       fc.asyncProperty(
         fc.array(
           fc.oneof(
-            fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value)) as unknown),
+            fc
+              .jsonValue()
+              .map((value) => JSON.stringify(value))
+              // Keys that reach a prototype are refused at the door, which is another test's business.
+              .filter((text) => !/"(?:__proto__|constructor|prototype)":/.test(text))
+              .map((text) => JSON.parse(text) as unknown),
             fc.integer({ min: 0, max: 3_000 }).map((length) => 'x'.repeat(length)),
           ),
           { maxLength: 40 },
