@@ -29,6 +29,8 @@ export interface TopicsParts {
   readonly logger: Logger
   /** To every other member of the group; with `acks` the report's replies say whether it was taken. */
   broadcastEvent(group: string, event: string, body: unknown, options: PublishOptions): Promise<BroadcastReport>
+  /** Waits in the time and under the signal of a publish. @returns its options with what is left of the time */
+  within(wait: Promise<void>, options: PublishOptions): Promise<PublishOptions | undefined>
   /** To this node itself, by way of the mediator. @returns whether it was taken */
   callEvent(to: string, event: string, body: unknown, options: PublishOptions): Promise<unknown>
   ask(node: string, group: string): Promise<unknown>
@@ -62,12 +64,12 @@ export class Topics {
     return reader.attach(this.subscriptions.add(pattern, reader.take as Handler, options))
   }
 
-  async publish(event: string, body: unknown, options: PublishOptions = {}): Promise<BroadcastReport> {
+  async publish(event: string, body: unknown, given: PublishOptions = {}): Promise<BroadcastReport> {
     checkEvent(event)
     const { name, groups } = this.parts
-    const group = parseGroup(options.in ?? groups[0])
+    const group = parseGroup(given.in ?? groups[0])
     const { consumers, ready } = this.directory(group)
-    await ready
+    const options = (await this.parts.within(ready, given)) ?? given
     const chosen = consumers.choose(event)
     const meta = { ...options.meta, ...(chosen.size > 0 ? { $to: Object.fromEntries(chosen) } : {}) }
     const sealed = { ...options, ...(Object.keys(meta).length > 0 ? { meta } : {}) }
