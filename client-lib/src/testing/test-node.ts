@@ -1,5 +1,7 @@
 import { SealwayError } from '@sealway/protocol'
 import type { AckedOptions, BroadcastOptions, CallOptions, GatherOptions, SendOptions } from '../messaging/messenger.js'
+import type { StreamOptions } from '../messaging/streams/reader.js'
+import type { PublishOptions } from '../messaging/topics/topics.js'
 import { Node } from '../node.js'
 import type { ResolvedOptions, Surroundings } from '../options.js'
 import type { Timers } from '../session/timers.js'
@@ -41,7 +43,7 @@ export class Process implements Timers {
 
 /** A node of a test net: as any other, and its net keeps a history of what it does. */
 export class TestNode extends Node {
-  private readonly open = new Map<number, number>()
+  private readonly openOperations = new Map<number, number>()
 
   /** Use `net.connect`. */
   constructor(
@@ -80,11 +82,42 @@ export class TestNode extends Node {
     return this.record('gather', group, action, body, () => super.gather<Reply>(group, action, body, options))
   }
 
+  /** In the history with the group as `to` and the event as its action. */
+  override publish(event: string, body?: unknown, options?: PublishOptions) {
+    const group = options?.in ?? this.groups[0]!
+    return this.record('publish', group, event, body, () => super.publish(event, body, options))
+  }
+
+  /** In the history it ends when it was read to its end, broke, or its reader had enough; `ok` counts the items. */
+  override stream<Item = unknown>(to: string, action: string, body?: unknown, options?: StreamOptions) {
+    const reader = super.stream<Item>(to, action, body, options)
+    const id = this.begin('stream', to, action, body)
+    const next = reader.next.bind(reader)
+    const leave = reader.return.bind(reader)
+    let items = 0
+    reader.next = async () => {
+      try {
+        const result = await next()
+        if (result.done) this.end(id, { type: 'ok', result: { items } })
+        else items++
+        return result
+      } catch (error) {
+        this.failed(id, error)
+        throw error
+      }
+    }
+    reader.return = () => {
+      this.end(id, { type: 'ok', result: { items, left: true } })
+      return leave()
+    }
+    return reader
+  }
+
   /** As kill -9: from here on nothing of this process happens, and what it waited for it never learns. */
   crash(): void {
     if (!this.process.alive) return
     this.process.alive = false
-    for (const id of this.open.keys()) this.end(id, { type: 'unknown', error: undefined })
+    for (const id of this.openOperations.keys()) this.end(id, { type: 'unknown', error: undefined })
     this.history.add({ type: 'crashed', ...this.entry() })
   }
 
@@ -93,24 +126,33 @@ export class TestNode extends Node {
   }
 
   private async record<T>(verb: string, to: string, action: string, body: unknown, work: () => Promise<T>): Promise<T> {
-    const id = this.history.nextOperation()
-    this.history.add({ type: 'invoke', ...this.entry(), id, verb, to, action, body })
-    this.open.set(id, this.process.now())
+    const id = this.begin(verb, to, action, body)
     try {
       const result = await work()
       this.end(id, { type: 'ok', result })
       return result
     } catch (error) {
-      const failed = error instanceof SealwayError && error.outcome === 'not-delivered'
-      this.end(id, { type: failed ? 'fail' : 'unknown', error: error as SealwayError })
+      this.failed(id, error)
       throw error
     }
   }
 
+  private begin(verb: string, to: string, action: string, body: unknown): number {
+    const id = this.history.nextOperation()
+    this.history.add({ type: 'invoke', ...this.entry(), id, verb, to, action, body })
+    this.openOperations.set(id, this.process.now())
+    return id
+  }
+
+  private failed(id: number, error: unknown): void {
+    const failed = error instanceof SealwayError && error.outcome === 'not-delivered'
+    this.end(id, { type: failed ? 'fail' : 'unknown', error: error as SealwayError })
+  }
+
   private end(id: number, how: EndOf): void {
-    const since = this.open.get(id)
+    const since = this.openOperations.get(id)
     if (since === undefined) return
-    this.open.delete(id)
+    this.openOperations.delete(id)
     const { type, ...rest } = how
     this.history.add({ type, ...this.entry(), id, afterMs: this.process.now() - since, ...rest } as End)
   }
