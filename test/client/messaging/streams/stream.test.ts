@@ -613,9 +613,13 @@ describe('the end of a stream by hand', () => {
     let asked = 0
     bob.on('rows', () => ++asked)
     bob.on('after', () => 'yes')
+    const { relay } = net
+    // Or she would be back before anybody looks.
+    net.relay = undefined
     net.cut('alice')
     await until(() => !alice.connected, 'the link is gone')
     alice.stream('bob', 'rows').cancel()
+    net.relay = relay
     expect(await alice.call('bob', 'after')).toBe('yes')
     expect(asked).toBe(0)
   })
