@@ -13,7 +13,7 @@ const transports = ['tcp', 'ipc', 'ws'] as const
 
 let folder: string
 let port: number
-let program: Program
+let program: Program | undefined
 const nodes: Node[] = []
 
 beforeAll(build, 120_000)
@@ -23,8 +23,8 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   await Promise.all(nodes.splice(0).map((node) => node.close()))
-  program.signal('SIGKILL')
-  await program.ended
+  program?.signal('SIGKILL')
+  await program?.ended
   rmSync(folder, { recursive: true, force: true })
 })
 
@@ -128,8 +128,8 @@ async function restart(): Promise<Outage> {
       }),
   )
   const killedAt = performance.now()
-  program.signal('SIGKILL')
-  await program.ended
+  program!.signal('SIGKILL')
+  await program!.ended
   await startMediator()
   const readyAt = performance.now()
   return { killedAt, readyAt, backAt: Math.max(...(await Promise.all(back))) }
@@ -247,9 +247,9 @@ it('a mediator that is asked to stop lets calls in flight finish, ends with 0, a
   callee.on('quick', () => 'quick')
   const slow = caller.call('callee', 'slow')
   await eventually(() => finish !== undefined, 'the handler runs')
-  const stopped = program.ended
-  program.signal('SIGINT')
-  await program.saw(/drain|finish|leav|stop/i).catch(() => {})
+  const stopped = program!.ended
+  program!.signal('SIGINT')
+  await program!.saw(/drain|finish|leav|stop/i).catch(() => {})
   finish!('slow')
   expect(await slow).toBe('slow')
   expect((await stopped).code).toBe(0)
