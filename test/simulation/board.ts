@@ -1,4 +1,4 @@
-import type { Switchboard, SwitchboardParts } from '../../client-lib/src/testing/net.js'
+import type { Switchboard, SwitchboardParts } from '../../client-lib/src/testing/board.js'
 import { scopePolicy } from '../../server/src/auth/policy.js'
 import { createSharedAuthenticator } from '../../server/src/auth/shared.js'
 import { silentLog } from '../../server/src/observe/log.js'

@@ -1,4 +1,3 @@
-import { createHmac } from 'node:crypto'
 import {
   type Address,
   type ClientTransport,
@@ -15,10 +14,11 @@ import type { ActionMap, TypedNode } from '../actions.js'
 import { formatKey, generateKey } from '../crypto/keys.js'
 import type { Handler } from '../messaging/middleware.js'
 import { type ConnectOptions, resolveOptions } from '../options.js'
+import { inMemory, ownGroups, type Switchboard, type SwitchboardParts } from './board.js'
 import { VirtualClock } from './clock.js'
 import { type Faults, noFaults, type Rates, readFaults } from './faults.js'
 import { History } from './history.js'
-import { MemoryMediator, Records } from './mediator/mediator.js'
+import { Records } from './mediator/mediator.js'
 import { type Seeded, seeded } from './seeded.js'
 import { Process, TestNode } from './test-node.js'
 import { type Direction, Wire } from './wire.js'
@@ -41,24 +41,6 @@ export interface TestNodeOptions extends Omit<ConnectOptions, 'name' | 'groups' 
 
 /** What a stub answers: a handler, or always the same. */
 export type StubHandlers = { readonly [action: string]: Handler | unknown }
-
-/** What can be between the nodes of a net: the kit's own mediator, or in our own tests the real one. */
-export interface Switchboard {
-  accept(connection: Connection): void
-  tick(): void
-  drain(stop: AbortSignal): Promise<void>
-  updatePolicies?(policies: readonly TrafficPolicy[]): void
-}
-
-export interface SwitchboardParts {
-  readonly limits: Limits
-  readonly records: Records
-  readonly clock: VirtualClock
-  readonly random: () => number
-  readonly secret: string
-  readonly maySend: (sender: Peer, address: Address, target: Peer | undefined) => boolean
-  readonly policies: readonly TrafficPolicy[]
-}
 
 /** How often a mediator looks at its time limits, ms. */
 const tickMs = 250
@@ -361,11 +343,11 @@ export class TestNet {
 
   // ---- inside
 
-  /** A node's own token lets it send within its groups; `mayReach` and stubs are what scopes would add. */
+  /** `mayReach` and stubs are what scopes would add to a node's own groups. */
   private maySend(sender: Peer, address: Address, target: Peer | undefined): boolean {
-    const mine = new Set([...sender.groups, ...(this.reach.get(sender.name) ?? []), ...this.stubs])
-    if (address.type !== 'node') return mine.has(address.group)
-    return mine.has(address.name) || (target?.groups ?? []).some((group) => mine.has(group))
+    if (ownGroups(sender, address, target)) return true
+    const more = (name: string): boolean => this.stubs.has(name) || this.reach.get(sender.name)?.has(name) === true
+    return address.type === 'node' ? more(address.name) || (target?.groups ?? []).some(more) : more(address.group)
   }
 
   private tick(): void {
@@ -402,26 +384,6 @@ function ofProcess(connection: Connection, process: Process): Connection {
     end: () => connection.end(),
     destroy: () => connection.destroy(),
   }
-}
-
-/** The kit's own mediator. */
-const inMemory = ({ clock, secret, ...parts }: SwitchboardParts): Switchboard =>
-  new MemoryMediator({
-    ...parts,
-    clock: clock.now,
-    soon: clock.soon,
-    identify: (token, name) => identify(token, name, secret),
-    maySee: (peer, group) => parts.maySend(peer, { type: 'any', group: group as never }, undefined),
-  })
-
-/** A node's own token (HS256), as `connect` mints it. */
-function identify(token: string, name: string, secret: string): { expiresAt: number } {
-  const [head, claims, mac] = token.split('.')
-  const right = createHmac('sha256', secret).update(`${head}.${claims}`).digest('base64url')
-  if (mac !== right) throw new SealwayError('UNAUTHORIZED', { message: 'the token was not accepted' })
-  const { sub, exp } = JSON.parse(Buffer.from(claims!, 'base64url').toString()) as { sub: unknown; exp: number }
-  if (sub !== name) throw new SealwayError('FORBIDDEN', { message: `the token of ${sub} does not allow being ${name}` })
-  return { expiresAt: exp * 1_000 }
 }
 
 /** A net for tests: `await using net = testNet({ seed: 7 })`. */

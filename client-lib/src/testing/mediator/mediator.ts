@@ -269,7 +269,7 @@ export class MemoryMediator {
     }
     const address = parseAddress(to)
     parseName(scope, 'scope')
-    const route = new Route(++this.lastRoute, number, link, address, scope, limits)
+    const route = new Route(++this.lastRoute, number, link, address, scope, this.draining !== undefined, limits)
     link.routes.set(number, route)
     if (address.type === 'node') {
       this.presence.routesTo(address.name).add(route)
@@ -324,6 +324,7 @@ export class MemoryMediator {
     const { address, sender } = route
     const expired = this.parts.clock() >= sender.member!.expiresAt
     if (route.overruns(frame.length)) return 'BUSY'
+    if (route.isNewWork && !this.isAnswer(route)) return 'DRAINING'
     if (route.absence === 'FORBIDDEN') return 'FORBIDDEN'
     if (address.type === 'group') {
       if (expired) return 'TOKEN_EXPIRED'
@@ -344,6 +345,12 @@ export class MemoryMediator {
     route.accept(frame.length)
     this.deliver(route, target, frame, () => route.release(frame.length))
     return [target]
+  }
+
+  /** It goes to a node that has sent here. */
+  private isAnswer({ address, sender }: Route): boolean {
+    const target = address.type === 'node' ? this.presence.get(address.name) : undefined
+    return target !== undefined && sender.hearsFrom(target)
   }
 
   private fanOut(route: Route, frame: Uint8Array, members: readonly LinkEnd[]): readonly LinkEnd[] | Code {

@@ -11,7 +11,7 @@ interface Entry {
 }
 
 /** A head older than this marks a reader that holds the others' credit no longer, ms. */
-const laggingAfterMs = 250
+const laggingAfterMs = 1_000
 /** Handed to the connection in one write. */
 const writeBytes = 256 * 1024
 

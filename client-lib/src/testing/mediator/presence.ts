@@ -3,7 +3,7 @@ import type { Route } from './route.js'
 
 interface Seat {
   readonly link: LinkEnd
-  /** Bytes handed to it so far. */
+  /** Bytes handed to it so far, and those that it was passed over for. */
   load: number
 }
 
@@ -51,18 +51,20 @@ export class Presence {
     }
   }
 
-  /** Of those that read what they get, the member that was given the fewest bytes; the sender only where it is alone. */
+  /**
+   * Of those that read what they get, the member that was given the fewest bytes; the sender only where it is alone.
+   * One that is passed over counts as having been given its share.
+   */
   pick(group: string, bytes: number, sender: LinkEnd): LinkEnd | undefined {
-    const seats = this.groups.get(group) ?? []
-    let best: Seat | undefined
-    for (const seat of seats) {
-      const { link, load } = seat
-      if (link === sender && seats.length > 1) continue
-      if (link.outbox.lagging || !link.outbox.hasRoom(bytes)) continue
-      if (!best || load < best.load) best = seat
-    }
-    if (best) best.load += bytes
-    return best?.link
+    const seats = (this.groups.get(group) ?? []).toSorted((a, b) => a.load - b.load)
+    const at = seats.findIndex(
+      ({ link }) => (link !== sender || seats.length === 1) && !link.outbox.lagging && link.outbox.hasRoom(bytes),
+    )
+    const chosen = seats[at]
+    if (!chosen) return undefined
+    chosen.load += bytes
+    for (const passed of seats.slice(0, at)) passed.load = Math.max(passed.load, chosen.load)
+    return chosen.link
   }
 
   /** Routes to a node, whose senders hear when it comes or goes. */

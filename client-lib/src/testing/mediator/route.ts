@@ -22,6 +22,8 @@ export class Route {
     readonly sender: LinkEnd,
     readonly address: Address,
     readonly scope: string,
+    /** Opened while the mediator drains: nothing goes there but answers. */
+    readonly isNewWork: boolean,
     private readonly limits: Limits,
   ) {
     this.to = formatAddress(address)
