@@ -30,7 +30,17 @@ export const layers = {
   ],
   'client-lib': [
     ...['transport', 'session', 'crypto', 'messaging', 'http'],
-    ...['check-options.ts', 'options.ts', 'peers.ts', 'node.ts', 'plugins', 'actions.ts', 'testing', 'index.ts', 'cli.ts'],
+    ...[
+      'check-options.ts',
+      'options.ts',
+      'peers.ts',
+      'node.ts',
+      'plugins',
+      'actions.ts',
+      'testing',
+      'index.ts',
+      'cli.ts',
+    ],
   ],
 }
 
