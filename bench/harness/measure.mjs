@@ -119,7 +119,7 @@ async function measureIdle(processes, label, task, server) {
 }
 
 /** A worker process: one command, one answer. */
-class Worker {
+export class Worker {
   /** @type {((mark: { mark: string, count: number, atNs: number }) => void) | undefined} */
   onMark
   #serial = 0
@@ -129,10 +129,11 @@ class Worker {
   /**
    * @param {import('./processes.mjs').Processes} processes
    * @param {string} label
+   * @param {string} [script] another one that takes commands in the same way
    */
-  constructor(processes, label) {
+  constructor(processes, label, script = workerScript) {
     this.label = label
-    const { child, running } = processes.node(label, workerScript)
+    const { child, running } = processes.node(label, script)
     this.child = child
     this.running = running
     child.on('message', (/** @type {any} */ message) => {
