@@ -18,19 +18,19 @@ import type { Link, LinkEvents } from '../session/link.js'
 import type { Logger } from '../session/log.js'
 import type { Timers } from '../session/timers.js'
 import { Acked, type Receipt as AckReceipt, messageId } from './acked.js'
+import { Answers } from './answers.js'
 import { Broadcast, type BroadcastReport, type Want } from './broadcast.js'
 import { Call, Calls, type Pending } from './calls.js'
 import { aborted, refuseAborted, timeoutOf, type WaitOptions } from './deadline.js'
-import { type Delivery, deliveryOf, isExpectedError } from './delivery.js'
+import { deliveryOf } from './delivery.js'
 import type { Emitter, NodeEvents } from './events.js'
 import { counterOf, sameFlow } from './frame-id.js'
 import { checkNeed, Gather, type Need } from './gather.js'
-import { Handlers } from './handlers.js'
+import type { Handlers } from './handlers.js'
 import { Hints } from './hints.js'
 import { type FlowOrder, Inbox } from './inbox.js'
 import { withinCaller } from './inherited.js'
 import { encodeMeta, type MetaOptions } from './meta.js'
-import { KnownIds, type Outcome } from './outcomes.js'
 import type { Outlet } from './outlet.js'
 import { Outlets, usualScope } from './outlets.js'
 import {
@@ -49,9 +49,7 @@ import { Breakers } from './policy/breaker.js'
 import { Policies, type PolicyOptions } from './policy/policy.js'
 import { Lanes } from './streams/lanes.js'
 import type { StreamOptions, StreamReader } from './streams/reader.js'
-import { closeStream, isStream, type StreamSource } from './streams/source.js'
 import { Streams } from './streams/streams.js'
-import { messageOf } from './thrown.js'
 import { Waiting } from './waiting.js'
 
 export interface SendOptions extends WaitOptions, MetaOptions {}
@@ -114,7 +112,6 @@ const done = Promise.resolve()
 
 /** The verbs of a node, and what answers them: everything between the user's call and a link's bytes. */
 export class Messenger {
-  readonly handlers: Handlers
   readonly calls: Calls
   readonly policies: Policies
   private readonly parts: MessengerParts
@@ -127,9 +124,8 @@ export class Messenger {
   private link: Link | undefined
   private leaving = false
   private welcome: Welcome | undefined
-  private readonly running = new Map<string, Delivery>()
+  private readonly answers: Answers
   private readonly hints: Hints
-  private readonly knownIds = new KnownIds()
   private readonly lanes = new Lanes()
   private readonly streams: Streams
   private resending = false
@@ -173,18 +169,16 @@ export class Messenger {
       timers: parts.timers,
       logger: parts.logger,
     })
-    this.handlers = new Handlers({
+    this.answers = new Answers({
+      outlets: this.outlets,
+      body: this.body,
+      streams: () => this.streams,
       maxRunning: limits.maxRunningHandlers,
-      monotonic: parts.timers.monotonic,
-      hookFailed: ({ action }, { from }, error) => this.crashed(action, from, error, 'a hook crashed'),
-      answer: (delivery, result) => this.answer(delivery, result),
-      failed: (delivery, error) => this.failed(delivery, error),
-      refused: (delivery, error) => this.refuse(delivery, error),
-      running: (delivery, begun) => {
-        if (delivery.corr < 0) return
-        if (begun) this.begun(delivery)
-        else this.ended(delivery)
-      },
+      bodyTimeoutMs: limits.callTimeoutMs,
+      clock,
+      timers: parts.timers,
+      logger: parts.logger,
+      events,
     })
     this.inbox = new Inbox({
       opener: new Opener<FlowOrder>({
@@ -198,12 +192,9 @@ export class Messenger {
       actions: this.actions,
       codec: parts.codec,
       clock,
-      dispatch: (delivery) => this.dispatch(delivery),
-      again: (outcome) => this.again(outcome),
-      withdrawn: (from, corr) =>
-        this.running
-          .get(`${from}/${corr}`)
-          ?.abort(new SealwayError('ABORTED', { message: `${from} gave up its call`, target: from })),
+      dispatch: (delivery) => this.answers.dispatch(delivery),
+      again: (outcome) => this.answers.again(outcome),
+      withdrawn: (from, corr) => this.answers.withdrawn(from, corr),
       answered: (from, corr, status, body) => this.answered(from, corr, status, body),
       receipt: (from, receipt) => this.receipt(from, receipt),
       refused: (route, result, sealed) => {
@@ -267,8 +258,8 @@ export class Messenger {
         launch: (opening, outlet, attempt) => this.launchAttempt(opening, outlet, attempt),
         delivery: (arrival, kind, corr, deadline, bytes, start, end) =>
           deliveryOf(arrival, kind, corr, deadline, bytes, start, end, this.actions, codec),
-        dispatch: (delivery) => this.dispatch(delivery),
-        crashed: (delivery, error) => this.failed(delivery, error),
+        dispatch: (delivery) => this.answers.dispatch(delivery),
+        crashed: (delivery, error) => this.answers.failed(delivery, error),
         answered: (from, corr, status, body) => this.answered(from, corr, status, body),
         expects: (from, corr) => this.expects(from, corr),
         misbehaved: (from) => refused(from, 'MALFORMED'),
@@ -276,6 +267,10 @@ export class Messenger {
       },
       this.lanes,
     )
+  }
+
+  get handlers(): Handlers {
+    return this.answers.handlers
   }
 
   /** Calls in flight and handlers at work: what a drain waits for. */
@@ -582,69 +577,7 @@ export class Messenger {
     }, resendTickMs)
   }
 
-  // ---- what arrives
-
-  private dispatch(delivery: Delivery): void {
-    const { outcome, messageId: id } = delivery
-    if (id !== undefined && outcome) {
-      const first = this.knownIds.seen(id, outcome)
-      if (first) {
-        if (first.status === undefined) return
-        outcome.status = first.status
-        outcome.body = first.body
-        this.again(outcome)
-        return
-      }
-    }
-    if (delivery.kind === Kind.acked && (delivery.flags & earlyOrKeptFlag) !== 0) {
-      // It was opened, which is all that its sender wants to know.
-      this.reply(delivery, ReplyStatus.ok, undefined)
-    }
-    this.handlers.dispatch(delivery)
-  }
-
-  private again(outcome: Outcome): void {
-    const { status, from, scope, corr, body } = outcome
-    if (status !== undefined) this.sendReply(this.outlets.get(from, scope), status, body, corr)
-  }
-
-  /** @returns false where there is no room. @throws SealwayError `UNSERIALISABLE`, `TOO_LARGE`, `NO_KEY` */
-  private sendReply(outlet: Outlet, status: number, body: unknown, corr: number): boolean {
-    this.body.prepare(body)
-    const { encoding, size } = this.body
-    if (outlet.fits(2 + size)) return outlet.reply(status, this.body, corr)
-    const bytes = Buffer.allocUnsafeSlow(size)
-    this.body.write(bytes, 0)
-    this.streams.carry({
-      what: `the answer to ${outlet.to}`,
-      outlet,
-      kind: Kind.reply,
-      corr,
-      timeoutMs: this.parts.limits.callTimeoutMs,
-      head: Uint8Array.of(status, encoding),
-      bytes,
-      settled: (error) => error && this.parts.events.emit('dropped', { to: outlet.to, code: error.code }),
-    })
-    return true
-  }
-
-  /** A handler that returned a promise: it can be told that nobody waits for its answer any more. */
-  private begun(delivery: Delivery): void {
-    this.running.set(delivery.key, delivery)
-    if (delivery.deadline === undefined) return
-    delivery.timer = this.parts.timers.setBackground(
-      () =>
-        delivery.abort(new SealwayError('TIMEOUT', { message: 'the caller waits no longer', target: delivery.from })),
-      delivery.deadline - this.parts.clock(),
-    )
-  }
-
-  private ended(delivery: Delivery): void {
-    this.running.delete(delivery.key)
-    if (delivery.timer !== undefined) this.parts.timers.clear(delivery.timer)
-  }
-
-  // ---- answers
+  // ---- answers to what was asked here
 
   private answered(from: string, corr: number, status: number, body: () => unknown): void {
     const pending = this.calls.get(corr)
@@ -657,73 +590,6 @@ export class Messenger {
   private expects(from: string, corr: number): boolean {
     const to = this.calls.get(corr)?.outlet.to
     return to !== undefined && (to.includes(':') || to === from)
-  }
-
-  private answer(delivery: Delivery, result: unknown): void {
-    if (isStream(result) && !delivery.stream) return this.refuseStream(delivery, result)
-    if (delivery.corr < 0) return
-    const bare = delivery.kind === Kind.acked || (delivery.flags & ackOnlyFlag) !== 0
-    this.reply(delivery, ReplyStatus.ok, bare ? undefined : result)
-  }
-
-  private failed(delivery: Delivery, error: unknown): void {
-    if (isExpectedError(error)) {
-      if (delivery.corr >= 0) this.reply(delivery, ReplyStatus.failed, { code: error.code, data: error.data })
-      return
-    }
-    this.crashed(delivery.action, delivery.from, error, 'a handler crashed')
-    // The message goes back, the stack stays here.
-    if (delivery.corr >= 0) this.reply(delivery, ReplyStatus.exception, { message: messageOf(error) })
-  }
-
-  private crashed(action: string, from: string, error: unknown, what: string): void {
-    this.parts.logger.error({ err: error, action, from }, what)
-    this.parts.events.emit('handlerError', { action, from, error })
-  }
-
-  private refuse(delivery: Delivery, error: SealwayError): void {
-    const { from, corr } = delivery
-    this.parts.events.emit('refused', { from, code: error.code })
-    if (corr >= 0) this.reply(delivery, ReplyStatus.refused, { code: error.code, message: error.message })
-    // It was not handled, so the next one with this id may be.
-    if (delivery.messageId !== undefined) this.knownIds.forget(delivery.messageId)
-  }
-
-  /** Who calls waits for one answer; it is not collected on the quiet. */
-  private refuseStream(delivery: Delivery, result: StreamSource): void {
-    const { action, from, corr } = delivery
-    const message = `${action} answers with a stream: use node.stream(to, ${JSON.stringify(action)}, body)`
-    const error = new SealwayError('INVALID_ARGUMENT', { message, hop: 'receiver' })
-    closeStream(result, error)
-    if (corr >= 0) this.reply(delivery, ReplyStatus.refused, { code: error.code, message })
-    else this.crashed(action, from, error, 'nobody can read what a handler returned')
-  }
-
-  private reply(delivery: Delivery, status: number, body: unknown): void {
-    if (delivery.stream) return this.streams.reply(delivery, status, body)
-    const { outcome } = delivery
-    if (outcome) {
-      // Said already, when it was opened.
-      if (outcome.status !== undefined) return
-      outcome.status = status
-      outcome.body = body
-      for (const other of delivery.messageId === undefined ? [] : this.knownIds.done(delivery.messageId)) {
-        other.status = status
-        other.body = body
-        this.again(other)
-      }
-    }
-    const outlet = this.outlets.get(delivery.from, delivery.scope)
-    try {
-      if (this.sendReply(outlet, status, body, delivery.corr)) return
-    } catch (error) {
-      // What cannot be answered is a crash of the handler; where not even that can be said, nothing can.
-      if (status !== ReplyStatus.exception) this.failed(delivery, error)
-      else this.parts.logger.error({ err: error, to: delivery.from }, 'an answer could not be sent')
-      return
-    }
-    // Its caller does not read; what it does not take in is what it must do without.
-    this.parts.events.emit('dropped', { to: delivery.from, code: 'BUSY' })
   }
 
   private cancel(pending: Pending): void {
@@ -854,10 +720,7 @@ export class Messenger {
   private peerLeft(name: string | undefined): void {
     if (name === undefined) return
     this.streams.peerGone(name)
-    for (const delivery of this.running.values()) {
-      if (delivery.from !== name) continue
-      delivery.abort(new SealwayError('PEER_GONE', { message: `${name} disconnected`, target: name }))
-    }
+    this.answers.abort(new SealwayError('PEER_GONE', { message: `${name} disconnected`, target: name }), name)
   }
 
   linkUp(link: Link, welcome: Welcome): void {
@@ -898,8 +761,7 @@ export class Messenger {
     this.attempts.close()
     this.calls.closed()
     this.streams.close()
-    const reason = new SealwayError('CLOSED', { message: 'this node was closed' })
-    for (const delivery of this.running.values()) delivery.abort(reason)
+    this.answers.abort(new SealwayError('CLOSED', { message: 'this node was closed' }))
   }
 }
 

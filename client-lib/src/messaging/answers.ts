@@ -1,0 +1,193 @@
+import { Kind, SealwayError } from '@sealway/protocol'
+import type { Logger } from '../session/log.js'
+import type { Timers } from '../session/timers.js'
+import { type Delivery, isExpectedError } from './delivery.js'
+import type { Emitter, NodeEvents } from './events.js'
+import { Handlers } from './handlers.js'
+import { KnownIds, type Outcome } from './outcomes.js'
+import type { Outlet } from './outlet.js'
+import type { Outlets } from './outlets.js'
+import { ackOnlyFlag, type BodyWriter, earlyOrKeptFlag, ReplyStatus } from './payload.js'
+import { closeStream, isStream, type StreamSource } from './streams/source.js'
+import type { Streams } from './streams/streams.js'
+import { messageOf } from './thrown.js'
+
+export interface AnswersParts {
+  readonly outlets: Outlets
+  readonly body: BodyWriter
+  /** Made after this, as each needs the other. */
+  readonly streams: () => Streams
+  readonly maxRunning: number
+  /** How long the body of an answer may take that is too large for a frame, ms. */
+  readonly bodyTimeoutMs: number
+  readonly clock: () => number
+  readonly timers: Timers
+  readonly logger: Logger
+  readonly events: Emitter<NodeEvents>
+}
+
+/** What this node is asked, and what it answers: from a message that was opened to the reply that leaves. */
+export class Answers {
+  readonly handlers: Handlers
+  private readonly parts: AnswersParts
+  /** Those whose handlers have not ended, and who can be told that nobody waits any more. */
+  private readonly running = new Map<string, Delivery>()
+  private readonly knownIds = new KnownIds()
+
+  constructor(parts: AnswersParts) {
+    this.parts = parts
+    this.handlers = new Handlers({
+      maxRunning: parts.maxRunning,
+      monotonic: parts.timers.monotonic,
+      hookFailed: ({ action }, { from }, error) => this.crashed(action, from, error, 'a hook crashed'),
+      answer: (delivery, result) => this.answer(delivery, result),
+      failed: (delivery, error) => this.failed(delivery, error),
+      refused: (delivery, error) => this.refuse(delivery, error),
+      running: (delivery, begun) => {
+        if (delivery.corr < 0) return
+        if (begun) this.begun(delivery)
+        else this.ended(delivery)
+      },
+    })
+  }
+
+  /** A caller took back what it asked. */
+  withdrawn(from: string, corr: number): void {
+    const reason = new SealwayError('ABORTED', { message: `${from} gave up its call`, target: from })
+    this.running.get(`${from}/${corr}`)?.abort(reason)
+  }
+
+  /** Nobody waits for these answers any more. @param from undefined: all of them */
+  abort(reason: SealwayError, from?: string): void {
+    for (const delivery of this.running.values()) {
+      if (from === undefined || delivery.from === from) delivery.abort(reason)
+    }
+  }
+
+  dispatch(delivery: Delivery): void {
+    const { outcome, messageId: id } = delivery
+    if (id !== undefined && outcome) {
+      const first = this.knownIds.seen(id, outcome)
+      if (first) {
+        if (first.status === undefined) return
+        outcome.status = first.status
+        outcome.body = first.body
+        this.again(outcome)
+        return
+      }
+    }
+    if (delivery.kind === Kind.acked && (delivery.flags & earlyOrKeptFlag) !== 0) {
+      // It was opened, which is all that its sender wants to know.
+      this.reply(delivery, ReplyStatus.ok, undefined)
+    }
+    this.handlers.dispatch(delivery)
+  }
+
+  again(outcome: Outcome): void {
+    const { status, from, scope, corr, body } = outcome
+    if (status !== undefined) this.sendReply(this.parts.outlets.get(from, scope), status, body, corr)
+  }
+
+  /** @returns false where there is no room. @throws SealwayError `UNSERIALISABLE`, `TOO_LARGE`, `NO_KEY` */
+  private sendReply(outlet: Outlet, status: number, body: unknown, corr: number): boolean {
+    this.parts.body.prepare(body)
+    const { encoding, size } = this.parts.body
+    if (outlet.fits(2 + size)) return outlet.reply(status, this.parts.body, corr)
+    const bytes = Buffer.allocUnsafeSlow(size)
+    this.parts.body.write(bytes, 0)
+    this.parts.streams().carry({
+      what: `the answer to ${outlet.to}`,
+      outlet,
+      kind: Kind.reply,
+      corr,
+      timeoutMs: this.parts.bodyTimeoutMs,
+      head: Uint8Array.of(status, encoding),
+      bytes,
+      settled: (error) => error && this.parts.events.emit('dropped', { to: outlet.to, code: error.code }),
+    })
+    return true
+  }
+
+  /** A handler that returned a promise: it can be told that nobody waits for its answer any more. */
+  private begun(delivery: Delivery): void {
+    this.running.set(delivery.key, delivery)
+    if (delivery.deadline === undefined) return
+    delivery.timer = this.parts.timers.setBackground(
+      () =>
+        delivery.abort(new SealwayError('TIMEOUT', { message: 'the caller waits no longer', target: delivery.from })),
+      delivery.deadline - this.parts.clock(),
+    )
+  }
+
+  private ended(delivery: Delivery): void {
+    this.running.delete(delivery.key)
+    if (delivery.timer !== undefined) this.parts.timers.clear(delivery.timer)
+  }
+
+  private answer(delivery: Delivery, result: unknown): void {
+    if (isStream(result) && !delivery.stream) return this.refuseStream(delivery, result)
+    if (delivery.corr < 0) return
+    const bare = delivery.kind === Kind.acked || (delivery.flags & ackOnlyFlag) !== 0
+    this.reply(delivery, ReplyStatus.ok, bare ? undefined : result)
+  }
+
+  failed(delivery: Delivery, error: unknown): void {
+    if (isExpectedError(error)) {
+      if (delivery.corr >= 0) this.reply(delivery, ReplyStatus.failed, { code: error.code, data: error.data })
+      return
+    }
+    this.crashed(delivery.action, delivery.from, error, 'a handler crashed')
+    // The message goes back, the stack stays here.
+    if (delivery.corr >= 0) this.reply(delivery, ReplyStatus.exception, { message: messageOf(error) })
+  }
+
+  private crashed(action: string, from: string, error: unknown, what: string): void {
+    this.parts.logger.error({ err: error, action, from }, what)
+    this.parts.events.emit('handlerError', { action, from, error })
+  }
+
+  private refuse(delivery: Delivery, error: SealwayError): void {
+    const { from, corr } = delivery
+    this.parts.events.emit('refused', { from, code: error.code })
+    if (corr >= 0) this.reply(delivery, ReplyStatus.refused, { code: error.code, message: error.message })
+    // It was not handled, so the next one with this id may be.
+    if (delivery.messageId !== undefined) this.knownIds.forget(delivery.messageId)
+  }
+
+  /** Who calls waits for one answer; it is not collected on the quiet. */
+  private refuseStream(delivery: Delivery, result: StreamSource): void {
+    const { action, from, corr } = delivery
+    const message = `${action} answers with a stream: use node.stream(to, ${JSON.stringify(action)}, body)`
+    const error = new SealwayError('INVALID_ARGUMENT', { message, hop: 'receiver' })
+    closeStream(result, error)
+    if (corr >= 0) this.reply(delivery, ReplyStatus.refused, { code: error.code, message })
+    else this.crashed(action, from, error, 'nobody can read what a handler returned')
+  }
+
+  private reply(delivery: Delivery, status: number, body: unknown): void {
+    if (delivery.stream) return this.parts.streams().reply(delivery, status, body)
+    const { outcome } = delivery
+    if (outcome) {
+      // Said already, when it was opened.
+      if (outcome.status !== undefined) return
+      outcome.status = status
+      outcome.body = body
+      for (const other of delivery.messageId === undefined ? [] : this.knownIds.done(delivery.messageId)) {
+        other.status = status
+        other.body = body
+        this.again(other)
+      }
+    }
+    const outlet = this.parts.outlets.get(delivery.from, delivery.scope)
+    try {
+      if (this.sendReply(outlet, status, body, delivery.corr)) return
+    } catch (error) {
+      // What cannot be answered is a crash of the handler; where not even that can be said, nothing can.
+      if (status !== ReplyStatus.exception) this.failed(delivery, error)
+      else this.parts.logger.error({ err: error, to: delivery.from }, 'an answer could not be sent')
+      return
+    }
+    // Its caller does not read; what it does not take in is what it must do without.
+    this.parts.events.emit('dropped', { to: delivery.from, code: 'BUSY' })
+  }
+}
