@@ -1,6 +1,8 @@
+import type { SealwayError } from '@sealway/protocol'
 import fc from 'fast-check'
 import { checkEvent, compilePattern } from '../../../client-lib/src/messaging/topics/pattern.js'
 import type { Node } from '../../../client-lib/src/node.js'
+import { VirtualTime } from '../../support/clock.js'
 import { Net } from '../../support/net.js'
 import { rejection, turns, until } from '../../support/until.js'
 
@@ -166,31 +168,35 @@ describe('publish and subscribe', () => {
 
 describe('what a handler asks of others', () => {
   it('waits no longer than its own caller, and stops with it', async () => {
-    const net = new Net()
+    const time = new VirtualTime()
+    const net = new Net({ time })
     try {
-      const [alice, bob, carol] = await Promise.all([net.join('alice'), net.join('bob'), net.join('carol')])
-      const inner = new Promise((resolve) => {
-        bob.on('outer', () => {
-          const asked = bob.call('carol', 'inner')
-          asked.catch(resolve)
-          return asked
-        })
+      const [alice, bob, carol] = [await net.join('alice'), await net.join('bob'), await net.join('carol')]
+      let inner: Promise<SealwayError> | undefined
+      bob.on('outer', () => {
+        const asked = bob.call('carol', 'inner')
+        inner = rejection(asked)
+        return asked
       })
-      const aborted = new Promise((resolve) => {
-        carol.on('inner', (_command, { signal, deadline }) => {
-          return new Promise((answer) =>
-            signal.addEventListener('abort', () => {
-              resolve(deadline)
-              answer(undefined)
-            }),
-          )
-        })
+      let deadline: number | undefined
+      let aborted = false
+      carol.on('inner', (_command, ctx) => {
+        deadline = ctx.deadline
+        return new Promise((resolve) =>
+          ctx.signal.addEventListener('abort', () => {
+            aborted = true
+            resolve(undefined)
+          }),
+        )
       })
-      expect(await rejection(alice.call('bob', 'outer', undefined, { timeout: 100 }))).toMatchObject({
-        code: 'TIMEOUT',
-      })
+      const start = time.now
+      const outer = rejection(alice.call('bob', 'outer', undefined, { timeout: 100 }))
+      await until(() => deadline !== undefined, 'the inner call')
+      expect(deadline! - start).toBeLessThanOrEqual(100)
+      await time.advance(101)
+      expect(await outer).toMatchObject({ code: 'TIMEOUT', target: 'bob' })
       expect(await inner).toMatchObject({ code: 'TIMEOUT', target: 'carol' })
-      expect(await aborted).toBeLessThan(Date.now() + 100)
+      expect(aborted).toBe(true)
     } finally {
       await net.close()
     }
