@@ -1,11 +1,12 @@
 import { Kind, SealwayError } from '@sealway/protocol'
 import * as flow from '../../client-lib/src/crypto/flow.js'
 import { ReplayWindow } from '../../client-lib/src/crypto/window.js'
+import { Answers } from '../../client-lib/src/messaging/answers.js'
 import { Call, Calls } from '../../client-lib/src/messaging/calls.js'
 import * as deadline from '../../client-lib/src/messaging/deadline.js'
 import { Emitter } from '../../client-lib/src/messaging/events.js'
 import { Inbox } from '../../client-lib/src/messaging/inbox.js'
-import { Messenger } from '../../client-lib/src/messaging/messenger.js'
+
 import { KnownIds } from '../../client-lib/src/messaging/outcomes.js'
 import { Outlet } from '../../client-lib/src/messaging/outlet.js'
 import { Inbound } from '../../client-lib/src/messaging/streams/inbound.js'
@@ -58,7 +59,7 @@ const bugs: readonly Bug[] = [
     name: 'a message is acknowledged before it is handled',
     plant: () =>
       replace(
-        Messenger,
+        Answers,
         'dispatch',
         (real) =>
           function (this: Parts, delivery: { readonly kind: number }) {
