@@ -2,7 +2,7 @@ import { limits as defaultLimits, type Limits, memoryPair } from '@sealway/proto
 import { mintedBy } from '../../client-lib/src/session/token.js'
 import { inMemory, ownGroups } from '../../client-lib/src/testing/board.js'
 import { VirtualClock } from '../../client-lib/src/testing/clock.js'
-import { Records } from '../../client-lib/src/testing/mediator/mediator.js'
+import { Records } from '../../client-lib/src/testing/mediator/records.js'
 import type { MediatorWorld } from '../contract/mediator.js'
 import { RawLink } from './link.js'
 

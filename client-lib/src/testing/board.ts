@@ -9,7 +9,8 @@ import {
   type TrafficPolicy,
 } from '@sealway/protocol'
 import type { VirtualClock } from './clock.js'
-import { MemoryMediator, type Records } from './mediator/mediator.js'
+import { MemoryMediator } from './mediator/mediator.js'
+import type { Records } from './mediator/records.js'
 
 /** What can be between the nodes of a net: the kit's own mediator, or in our own tests the real one. */
 export interface Switchboard {

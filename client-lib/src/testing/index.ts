@@ -4,3 +4,5 @@ export type { End, History, HistoryEvent, Incident, Invoke, Operation, Ran, Run 
 export { type StubHandlers, type TestNet, type TestNetOptions, type TestNodeOptions, testNet } from './net.js'
 export { type Seeded, seeded } from './seeded.js'
 export type { TestNode } from './test-node.js'
+export type { Interceptor } from './way.js'
+export type { Direction } from './wire.js'

@@ -16,12 +16,12 @@ import type { Handler } from '../messaging/middleware.js'
 import { type ConnectOptions, resolveOptions } from '../options.js'
 import { inMemory, ownGroups, type Switchboard, type SwitchboardParts } from './board.js'
 import { VirtualClock } from './clock.js'
-import { type Faults, noFaults, type Rates, readFaults } from './faults.js'
+import type { Faults } from './faults.js'
 import { History } from './history.js'
-import { Records } from './mediator/mediator.js'
-import { type Seeded, seeded } from './seeded.js'
+import { Records } from './mediator/records.js'
+import { seeded } from './seeded.js'
 import { Process, TestNode } from './test-node.js'
-import { type Direction, Wire } from './wire.js'
+import { type Interceptor, notConnected, Way } from './way.js'
 
 export interface TestNetOptions {
   /** The same seed, the same history. Default: 1. */
@@ -63,23 +63,15 @@ export class TestNet {
   readonly history = new History()
   /** Nodes that are alive, by name. */
   private readonly members = new Map<string, Member>()
-  private readonly wires = new Set<Wire>()
-  /** Nodes that read slowly, bytes a second. */
-  private readonly paces = new Map<string, number>()
   private readonly processes = new Map<string, number>()
   private readonly reach = new Map<string, ReadonlySet<string>>()
   /** Names and groups of stubs: everybody may send to them. */
   private readonly stubs = new Set<string>()
-  private readonly chances: Seeded
+  private readonly way: Way
   private readonly limits: Limits
   private readonly records = new Records()
   private readonly key = formatKey(generateKey())
   private readonly secret = 'a secret of all nodes of one test net, which never leaves it'
-  private rates: Rates = noFaults
-  private pairs: (readonly [string, string])[] = []
-  /** Nodes that are cut off from the mediator, and those that wait to dial it. */
-  private readonly apart = new Map<string, (() => void)[]>()
-  private interceptor: ((frame: Uint8Array, direction: Direction, node: string) => readonly Uint8Array[]) | undefined
   private policies: readonly TrafficPolicy[] = []
   private board: Switchboard | undefined
   private ticking = false
@@ -91,7 +83,7 @@ export class TestNet {
   ) {
     this.seed = options.seed ?? 1
     this.clock = new VirtualClock(options.startAt)
-    this.chances = seeded(this.seed).fork('faults')
+    this.way = new Way(this.clock, seeded(this.seed).fork('faults'))
     this.limits = { ...defaultLimits, ...options.limits }
     this.startMediator()
   }
@@ -164,38 +156,15 @@ export class TestNet {
     return {
       name: 'memory',
       connect: async (_, { signal }) => {
-        await this.reachable(name, signal)
-        const { board } = this
-        if (!board) throw notConnected('the mediator is down')
-        const wire = new Wire(
-          {
-            clock: this.clock,
-            chances: this.chances,
-            rates: () => this.rates,
-            parted: (from, to) => this.pairs.some(([a, b]) => (a === from && b === to) || (a === to && b === from)),
-            intercept: (frame, direction, node) => this.interceptor?.(frame, direction, node) ?? [frame],
-          },
-          name,
-          (over) => this.wires.delete(over),
-        )
-        this.wires.add(wire)
-        const pace = this.paces.get(name)
-        if (pace !== undefined) wire.pace(pace)
-        board.accept(wire.mediatorEnd)
+        const accept = (mediatorEnd: Connection): void => {
+          if (!this.board) throw notConnected('the mediator is down')
+          this.board.accept(mediatorEnd)
+        }
+        const nodeEnd = await this.way.dial(name, accept, signal)
         this.tick()
-        return ofProcess(wire.nodeEnd, process)
+        return ofProcess(nodeEnd, process)
       },
     }
-  }
-
-  /** Until the way to the mediator is open. */
-  private async reachable(name: string, signal: AbortSignal | undefined): Promise<void> {
-    const waiting = this.apart.get(name)
-    if (!waiting) return
-    await new Promise<void>((resolve, reject) => {
-      waiting.push(resolve)
-      signal?.addEventListener('abort', () => reject(notConnected('the mediator cannot be reached')), { once: true })
-    })
   }
 
   // ---- time
@@ -224,7 +193,7 @@ export class TestNet {
 
   /** From now on the way is like this, in place of what it was like; `{}` is a way without faults. */
   faults(faults: Faults): void {
-    this.rates = readFaults(faults)
+    this.way.faults(faults)
   }
 
   /**
@@ -232,35 +201,26 @@ export class TestNet {
    * find out when their heartbeats stay away.
    */
   partition(name: string, other?: string): void {
-    if (other !== undefined) {
-      this.pairs.push([name, other])
-      return
-    }
-    if (!this.apart.has(name)) this.apart.set(name, [])
-    for (const wire of this.wiresOf(name)) wire.hold()
+    if (other === undefined) this.way.cutOff(name)
+    else this.way.part(name, other)
   }
 
   /** Ends all partitions and lets slow nodes read again; what a cut-off link held back arrives. */
   heal(): void {
-    this.pairs = []
-    for (const waiting of this.apart.values()) for (const go of waiting) go()
-    this.apart.clear()
-    this.paces.clear()
-    for (const wire of this.wires) wire.heal()
+    this.way.heal()
   }
 
   /** From now on this node reads no more than so many bytes a second; none at all unless given. `heal` ends it. */
   slow(name: string, bytesPerSecond = 0): void {
     this.memberOf(name)
-    this.paces.set(name, bytesPerSecond)
-    for (const wire of this.wiresOf(name)) wire.pace(bytesPerSecond)
+    this.way.slow(name, bytesPerSecond)
   }
 
   /** Breaks the link of a node, without a word. The node comes back by itself. */
   disconnect(name: string): void {
     const { process } = this.memberOf(name)
     this.history.add({ type: 'broken', at: this.clock.now(), node: name, process: process.id })
-    for (const wire of this.wiresOf(name)) wire.cut()
+    this.way.breakLinks(name)
   }
 
   /**
@@ -272,7 +232,7 @@ export class TestNet {
     this.members.delete(name)
     node.crash()
     // Where it is cut off, nobody hears of it either.
-    if (!this.apart.has(name)) for (const wire of this.wiresOf(name)) wire.cut()
+    if (!this.way.isCutOff(name)) this.way.breakLinks(name)
   }
 
   /**
@@ -293,8 +253,7 @@ export class TestNet {
 
   stopMediator(): void {
     this.board = undefined
-    for (const wire of this.wires) wire.cut()
-    this.wires.clear()
+    this.way.breakAll()
   }
 
   startMediator(): void {
@@ -314,10 +273,8 @@ export class TestNet {
    * A hostile or broken way: what this returns for a whole frame of the link arrives in its place, on its way `up` to
    * the mediator or `down` to the node.
    */
-  intercept(
-    interceptor: ((frame: Uint8Array, direction: Direction, node: string) => readonly Uint8Array[]) | undefined,
-  ): void {
-    this.interceptor = interceptor
+  intercept(interceptor: Interceptor | undefined): void {
+    this.way.interceptor = interceptor
   }
 
   /** The policies for traffic that the mediator tells its nodes. @throws SealwayError `MALFORMED` */
@@ -356,7 +313,7 @@ export class TestNet {
     this.clock.setBackground(() => {
       this.ticking = false
       this.board?.tick()
-      if (this.wires.size > 0) this.tick()
+      if (this.way.used) this.tick()
     }, tickMs)
   }
 
@@ -364,10 +321,6 @@ export class TestNet {
     const member = this.members.get(name)
     if (!member) throw invalid(`no node ${name} is in this net`)
     return member
-  }
-
-  private wiresOf(name: string): Wire[] {
-    return [...this.wires].filter(({ node }) => node === name)
   }
 }
 
@@ -392,9 +345,6 @@ export const testNet = (options: TestNetOptions = {}): TestNet => testNetWith(op
 /** The same with a mediator from outside. @internal */
 export const testNetWith = (options: TestNetOptions, createBoard: (parts: SwitchboardParts) => Switchboard): TestNet =>
   new TestNet(options, createBoard)
-
-const notConnected = (message: string) =>
-  new SealwayError('NOT_CONNECTED', { message, outcome: 'not-delivered', hop: 'client' })
 
 const invalid = (message: string) =>
   new SealwayError('INVALID_ARGUMENT', { message, outcome: 'not-delivered', hop: 'client' })

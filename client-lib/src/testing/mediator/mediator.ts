@@ -2,7 +2,6 @@ import {
   type Address,
   type Code,
   type Connection,
-  chooseVersion,
   codeNumber,
   decodeJson,
   decodeOpen,
@@ -15,43 +14,24 @@ import {
   FrameFlag,
   FrameType,
   frameIdOf,
-  type Hello,
   headerBytes,
   incarnationOf,
   type Limits,
   minSealedBytes,
   type Peer,
   parseAddress,
-  parseHello,
   parseName,
   SealwayError,
   type TrafficPolicy,
   writeU32,
 } from '@sealway/protocol'
+import { Admission } from './admission.js'
 import { LinkEnd, malformed } from './link-end.js'
 import { Peers } from './peers.js'
 import { Policies } from './policies.js'
 import { Presence } from './presence.js'
+import type { Records } from './records.js'
 import { Route } from './route.js'
-
-/** What outlives a mediator: who was ever registered. */
-export class Records {
-  private readonly epochs = new Map<string, number>()
-  private readonly groups = new Set<string>()
-
-  /** @returns how often this name was claimed, this time included */
-  claim({ name, groups }: { readonly name: string; readonly groups: readonly string[] }): number {
-    const epoch = (this.epochs.get(name) ?? 0) + 1
-    this.epochs.set(name, epoch)
-    for (const group of groups) this.groups.add(group)
-    return epoch
-  }
-
-  /** Whether the target of an address was ever there. */
-  know(address: Address): boolean {
-    return address.type === 'node' ? this.epochs.has(address.name) : this.groups.has(address.group)
-  }
-}
 
 export interface MediatorParts {
   readonly limits: Limits
@@ -80,14 +60,19 @@ export class MemoryMediator {
   private readonly peers: Peers
   private readonly policies: Policies
   private readonly links = new Set<LinkEnd>()
-  /** Hellos for one name are taken one after the other. */
-  private readonly admitting = new Map<string, Promise<void>>()
+  private readonly admission: Admission
   private lastRoute = 0
   private draining: { readonly emptied: () => void } | undefined
 
   constructor(private readonly parts: MediatorParts) {
     this.peers = new Peers(this.presence, parts.maySee)
     this.policies = new Policies(parts.policies)
+    this.admission = new Admission({
+      ...parts,
+      incumbent: (name) => this.presence.get(name),
+      draining: () => this.draining !== undefined,
+      joined: (link) => this.joined(link),
+    })
   }
 
   /** What the nodes are told from now on. */
@@ -100,7 +85,7 @@ export class MemoryMediator {
       limits: this.parts.limits,
       clock: this.parts.clock,
       soon: this.parts.soon,
-      hello: (from, body) => this.hello(from, body),
+      hello: (from, body) => this.admission.admit(from, body),
       frame: (from, type, route, frame) => this.frame(from, type, route, frame),
       closed: (from) => this.left(from),
       gone: (from) => {
@@ -141,64 +126,9 @@ export class MemoryMediator {
 
   // ---- who is there
 
-  private async hello(link: LinkEnd, body: unknown): Promise<void> {
-    const hello = parseHello(body)
-    const version = chooseVersion(hello.versions)
-    if (this.draining) throw new SealwayError('DRAINING', { message: 'this mediator is shutting down' })
-    const name = hello.name ?? parseName(`${hello.groups[0]!.slice(0, 57)}-${hello.instance.slice(0, 6)}`)
-    const { expiresAt } = this.parts.identify(hello.token, name)
-    const mine = (this.admitting.get(name) ?? Promise.resolve())
-      .catch(() => {})
-      .then(async () => {
-        await this.displace(name, hello, link)
-        this.welcome(link, { ...hello, name }, version, expiresAt)
-      })
-    this.admitting.set(name, mine)
-    try {
-      await mine
-    } finally {
-      if (this.admitting.get(name) === mine) this.admitting.delete(name)
-    }
-  }
-
-  /** The same process takes over at once; another one only if the incumbent does not answer a ping. */
-  private async displace(name: string, hello: Hello, newcomer: LinkEnd): Promise<void> {
-    const incumbent = this.presence.get(name)
-    if (!incumbent) return
-    if (incumbent.member!.instance === hello.instance) {
-      incumbent.close('SUPERSEDED', `${name} connected again from ${newcomer.remoteAddress}`)
-    } else if (await incumbent.probe(this.parts.limits.probeMs)) {
-      const message = `${name} is held by another live process, connected from ${incumbent.remoteAddress}`
-      throw new SealwayError('NAME_IN_USE', { message, target: name, outcome: 'not-delivered' })
-    } else incumbent.close('HEARTBEAT_LOST', `${name} did not answer and was claimed by another process`)
-  }
-
-  private welcome(link: LinkEnd, hello: Hello & { name: string }, version: number, expiresAt: number): void {
-    const { limits, records, clock } = this.parts
-    const { name, groups, instance, endpoints, meta } = hello
-    const peer: Peer = {
-      name,
-      groups,
-      online: true,
-      transport: link.transport,
-      since: clock(),
-      endpoints,
-      ...(meta ? { meta } : {}),
-    }
-    const { maxFrameBytes, routeWindowBytes, routeWindowFrames, pingEveryMs, deadAfterMs } = limits
-    const welcome = {
-      version,
-      name,
-      groups,
-      epoch: records.claim(hello),
-      mediator: 'in-memory',
-      now: clock(),
-      tokenExpiresAt: expiresAt,
-      limits: { maxFrameBytes, routeWindowBytes, routeWindowFrames, pingEveryMs, deadAfterMs },
-    }
-    if (!link.admit({ name, groups, instance, expiresAt, peer }, welcome)) return
+  private joined(link: LinkEnd): void {
     this.presence.join(link)
-    for (const route of this.presence.routesTo(name)) route.sender.say(statusOf(route, link))
+    for (const route of this.presence.routesTo(link.member!.name)) route.sender.say(statusOf(route, link))
     this.peers.changed(link, 'joined')
   }
 
