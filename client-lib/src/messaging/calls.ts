@@ -174,10 +174,13 @@ export function errorOf(pending: Pending, from: string, status: number, body: ()
   }
 }
 
+/** Leaves 2^52 numbers to count on. */
+const firstCorrBelow = 2 ** 47
+
 /** All that waits for answers, by correlation number. */
 export class Calls {
   private readonly pending = new Map<number, Pending>()
-  private lastCorr = 0
+  private lastCorr: number
 
   constructor(
     readonly clock: () => number,
@@ -187,7 +190,12 @@ export class Calls {
     private readonly onCancel: (pending: Pending) => void,
     /** A member of a group has this call: it must be known when that one leaves. */
     private readonly onReached: (pending: Pending, member: string) => void,
-  ) {}
+    /** 0 to 1. */
+    random: () => number,
+  ) {
+    // An answer to the process that had this name before must not carry the number of a question of this one.
+    this.lastCorr = Math.floor(random() * firstCorrBelow)
+  }
 
   get count(): number {
     return this.pending.size

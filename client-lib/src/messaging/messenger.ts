@@ -142,6 +142,7 @@ export class Messenger {
       (pending) => this.cancel(pending),
       // Its route to that member tells when it leaves.
       (pending, member) => void this.outlets.get(member, pending.outlet.scope),
+      parts.random,
     )
     this.outlets = new Outlets({
       name: parts.name,

@@ -63,6 +63,8 @@ interface Bundle {
   left: (() => void)[] | undefined
   waiters: Waiter[] | undefined
   wantAccepted: boolean
+  /** It was begun with a record that is sent again. */
+  readonly resends: boolean
   readonly openedAt: number
 }
 
@@ -188,7 +190,7 @@ export class Outlet {
     msgId?: Uint8Array,
   ): boolean {
     const size = messageBytes(action, meta, body)
-    const at = this.begin(kind, size, corr, ttlMs, msgId)
+    const at = this.begin(kind, size, corr, ttlMs, msgId, 0, waiter?.resends)
     if (at < 0) return false
     const bundle = this.current!
     const { writer } = bundle
@@ -274,18 +276,27 @@ export class Outlet {
     return false
   }
 
-  private begin(kind: Kind, size: number, corr: number, ttlMs: number, msgId?: Uint8Array, slack = 0): number {
+  private begin(
+    kind: Kind,
+    size: number,
+    corr: number,
+    ttlMs: number,
+    msgId?: Uint8Array,
+    slack = 0,
+    resends = false,
+  ): number {
     const needed = size + maxRecordOverhead
     if (needed > this.maxBundle) throw this.tooLarge(size)
     if (!this.hasRoom(size - slack)) return -1
     // A key that is missing must be an error of this send, not of a later flush.
     if (this.keyringVersion !== this.parts.keyring.version) this.renewFlow()
+    // A frame that is bound to no process may reach two of them when it is sent again: what is sent once must not be in it.
+    if (this.current && this.incarnation === 0 && this.current.resends !== resends) this.finishCurrent()
     if (this.current) {
       const fits = this.current.writer.bytes + needed <= this.maxBundle
       const at = fits ? this.place(this.current.writer, kind, size, corr, ttlMs, msgId) : -1
       if (at >= 0) return at
-      this.flush()
-      if (this.current) this.enqueue(this.current)
+      this.finishCurrent()
     }
     const writer = this.parts.borrow()
     const at = this.place(writer, kind, size, corr, ttlMs, msgId)
@@ -299,9 +310,16 @@ export class Outlet {
       left: undefined,
       waiters: undefined,
       wantAccepted: false,
+      resends,
       openedAt: this.parts.clock(),
     }
     return at
+  }
+
+  /** Nothing more is added to the bundle that is being filled. */
+  private finishCurrent(): void {
+    this.flush()
+    if (this.current) this.enqueue(this.current)
   }
 
   private tooLarge(size: number): SealwayError {
