@@ -1,3 +1,4 @@
+import { codeNumber, decodeAccepted, encodeReject, FrameType, headerBytes, readU32 } from '@sealway/protocol'
 import { testNet } from '../../../client-lib/src/testing/net.js'
 import { rejection } from '../../support/until.js'
 
@@ -35,4 +36,20 @@ describe('a first publish, while a member does not say what it consumes', () => 
     expect(net.clock.now() - start).toBe(1_500)
     await net.close()
   })
+})
+
+it('an event that its publisher has taken itself is not said to be not delivered', async () => {
+  const net = testNet()
+  const publisher = await net.connect('publisher')
+  const taken: unknown[] = []
+  publisher.subscribe('orders.*', ({ body }) => taken.push(body))
+  net.intercept((frame, direction) => {
+    if (direction !== 'down' || frame[4] !== FrameType.accepted) return [frame]
+    const { frameId } = decodeAccepted(frame.subarray(headerBytes))
+    return [encodeReject(readU32(frame, 8), codeNumber('OVERLOADED'), frameId)]
+  })
+  const error = await rejection(net.until(publisher.publish('orders.created', 1)))
+  expect([taken, error.code, error.outcome]).toEqual([[1], 'OVERLOADED', 'unknown'])
+  net.intercept(undefined)
+  await net.close()
 })

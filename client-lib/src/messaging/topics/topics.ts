@@ -1,4 +1,4 @@
-import { type PeerChange, parseGroup, type SealwayError } from '@sealway/protocol'
+import { type PeerChange, parseGroup, SealwayError } from '@sealway/protocol'
 import type { Logger } from '../../session/log.js'
 import type { BroadcastReport } from '../broadcast.js'
 import type { Command, Context } from '../delivery.js'
@@ -76,8 +76,12 @@ export class Topics {
     const mine =
       groups.includes(group) && (this.subscriptions.takes(group, event) || [...chosen.values()].includes(name))
     const own = mine ? this.publishToSelf(group, event, body, sealed) : undefined
-    const report = await this.parts.broadcastEvent(group, event, body, sealed)
-    return merged(report, options.want === 'acks', name, await own)
+    try {
+      const report = await this.parts.broadcastEvent(group, event, body, sealed)
+      return merged(report, options.want === 'acks', name, await own)
+    } catch (error) {
+      throw own ? mayHaveBeenTaken(error) : error
+    }
   }
 
   /** A broadcast leaves its sender out; an event that this node subscribed to, or was chosen for, does not. */
@@ -161,6 +165,21 @@ export class Topics {
       this.parts.logger.debug({ node, err: error }, 'a member does not say what it consumes')
     }
   }
+}
+
+/** The group did not get it, but this node itself may have: to publish it again could do harm. */
+function mayHaveBeenTaken(error: unknown): unknown {
+  if (!(error instanceof SealwayError) || error.outcome === 'unknown') return error
+  const { code, message, target, hop, afterMs, data } = error
+  return new SealwayError(code, {
+    message,
+    outcome: 'unknown',
+    cause: error,
+    ...(target === undefined ? {} : { target }),
+    ...(hop === undefined ? {} : { hop }),
+    ...(afterMs === undefined ? {} : { afterMs }),
+    ...(data === undefined ? {} : { data }),
+  })
 }
 
 function merged(
