@@ -184,9 +184,9 @@ class Check {
   }
 
   private answerWasTrue(message: Message, result: unknown, place: number): void {
-    const by = message.runs.find(({ event }) => this.doneBefore(event, place)?.outcome === 'answered')
-    if (!by) this.say(message, 'has an answer, and no handler had given one')
-    else if (!isDeepStrictEqual(result, this.checked.answerOf(message.op, by.event.process))) {
+    const by = message.runs.filter(({ event }) => this.doneBefore(event, place)?.outcome === 'answered')
+    if (by.length === 0) this.say(message, 'has an answer, and no handler had given one')
+    else if (!by.some(({ event }) => isDeepStrictEqual(result, this.checked.answerOf(message.op, event.process)))) {
       this.say(message, `got ${JSON.stringify(result)}, the answer to something else`)
     }
   }

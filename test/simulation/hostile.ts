@@ -9,14 +9,20 @@ import type { Direction } from '../../client-lib/src/testing/wire.js'
 export class Hostile {
   private readonly seen: Uint8Array[] = []
   private readonly routes = new Map<string, number[]>()
+  private resting = false
 
   constructor(
     private readonly chances: Seeded,
     private readonly names: readonly string[],
   ) {}
 
+  /** It has had its fun. What it announced wrongly stays wrong. */
+  rest(): void {
+    this.resting = true
+  }
+
   twist(frame: Uint8Array, direction: Direction, node: string): Uint8Array[] {
-    if (direction === 'up') return [frame]
+    if (direction === 'up' || this.resting) return [frame]
     if (frame[4] === FrameType.announce) return [this.relabelled(frame, node)]
     if (frame[4] === FrameType.retire) this.forget(node, readU32(frame, 8))
     if (frame[4] !== FrameType.deliver) return [frame]

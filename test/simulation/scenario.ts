@@ -87,6 +87,7 @@ class Play {
   private readonly service: Service
   private readonly traffic: Traffic
   private readonly rules = new WireRules()
+  private readonly hostile: Hostile | undefined
   private readonly names: readonly string[]
   private readonly processes = new Map<string, number>()
 
@@ -98,6 +99,7 @@ class Play {
     const { nodes, groups } = script
     this.names = Array.from({ length: nodes }, (_, i) => `n${i}`)
     this.service = new Service(chances.fork('service'))
+    this.hostile = script.hostile ? new Hostile(chances.fork('hostile'), this.names) : undefined
     this.traffic = new Traffic({ net, chances, names: this.names, groups })
   }
 
@@ -117,6 +119,7 @@ class Play {
     await net.advance(chances.between(0, 500))
     net.faults({})
     net.heal()
+    this.hostile?.rest()
     await this.comeToRest()
     const violations = [
       ...check({ history: net.history, plans: this.traffic.plans, answerOf, hostile: script.hostile }),
@@ -130,9 +133,8 @@ class Play {
   }
 
   private watchTheWay(): void {
-    const hostile = this.script.hostile ? new Hostile(this.chances.fork('hostile'), this.names) : undefined
     this.net.intercept((frame, direction, node) => {
-      const frames = hostile?.twist(frame, direction, node) ?? [frame]
+      const frames = this.hostile?.twist(frame, direction, node) ?? [frame]
       // What a node says and hears counts, not what became of it on the way.
       for (const one of direction === 'up' ? [frame] : frames) this.rules.look(one, node)
       return frames
