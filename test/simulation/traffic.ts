@@ -12,11 +12,24 @@ export interface TrafficParts {
   readonly groups: number
 }
 
-const verbs = ['send', 'acked', 'twice', 'call', 'any', 'broadcast', 'gather', 'publish', 'stream', 'upload'] as const
+const verbs = [
+  'send',
+  'row',
+  'acked',
+  'twice',
+  'call',
+  'any',
+  'broadcast',
+  'gather',
+  'publish',
+  'stream',
+  'upload',
+] as const
 type Verb = (typeof verbs)[number]
 /** How often each is chosen. */
 const weights: { readonly [verb in Verb]: number } = {
   send: 6,
+  row: 2,
   acked: 4,
   twice: 1,
   call: 4,
@@ -55,7 +68,7 @@ export class Traffic {
     const to = chances.chance(0.03) ? 'nowhere' : chances.pick(others)
     const group = `g${chances.between(0, groups - 1)}`
     const verb = chances.pick(urn)
-    const times = chances.chance(0.3) ? chances.between(2, 6) : 1
+    const times = verb !== 'row' && chances.chance(0.3) ? chances.between(2, 6) : 1
     for (let i = 0; i < times; i++) this.one(node, verb, to, group)
   }
 
@@ -67,6 +80,11 @@ export class Traffic {
     switch (verb) {
       case 'send':
         this.await(node, node.send(to, action, this.body(timeout), options))
+        return
+      case 'row':
+        // Each in a frame of its own, so that one can overtake another.
+        for (let i = 0; i < 6; i++)
+          void node.sleep(i * chances.between(1, 10)).then(() => this.one(node, 'send', to, group))
         return
       case 'acked': {
         const early = chances.chance(0.2)
