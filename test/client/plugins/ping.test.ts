@@ -106,7 +106,8 @@ describe('the plugin ping', () => {
     const net = new Net({ time })
     const asked = jest.fn()
     try {
-      const alice = await net.join('alice')
+      // A minute of virtual time at the net's usual pace would be 60,000 attempts to come back.
+      const alice = await net.join('alice', { limits: { reconnectMinMs: 1_000 } })
       const question = alice.ping.bind(alice)
       alice.ping = (...args) => {
         asked()
@@ -121,7 +122,7 @@ describe('the plugin ping', () => {
       await time.advance(60_000)
       expect(asked).toHaveBeenCalledTimes(3)
       net.start()
-      await time.advance(1_000)
+      await time.advance(2_000)
       expect([alice.connected, asked.mock.calls.length]).toEqual([true, 4])
       await alice.close()
       await time.advance(60_000)
