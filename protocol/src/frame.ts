@@ -48,9 +48,21 @@ export const FrameType = {
   peers: 19,
   /** Mediator to node, JSON: the policies, or what changed of them. Only after a query has asked for them. */
   policies: 20,
+  /** HTTP by name (exchange.ts). Mediator to node: an exchange begins, with its head and what there is of its body. */
+  request: 21,
+  /** Node to mediator: the head of the answer, and what there is of its body. */
+  response: 22,
+  /** Either way: more of a body. */
+  data: 23,
+  /** Either way: a body ends, with trailers. */
+  trailers: 24,
+  /** Either way: so many more bytes of a body may be sent. */
+  grant: 25,
+  /** Either way: the exchange is broken off. */
+  reset: 26,
 } as const
 export type FrameType = (typeof FrameType)[keyof typeof FrameType]
-export const highestFrameType = FrameType.policies
+export const highestFrameType = FrameType.reset
 
 /** Flags of a send frame. Others are refused. */
 export const FrameFlag = { wantAccepted: 1 } as const

@@ -1,5 +1,6 @@
 import { type GroupName, type NodeName, parseGroup, parseName, quote } from './address.js'
 import { SealwayError } from './errors.js'
+import { type Exposed, parseExposed } from './exchange.js'
 import { limits } from './limits.js'
 import type { TransportName } from './transport.js'
 
@@ -44,6 +45,8 @@ export interface Hello {
   readonly meta?: { readonly [key: string]: unknown }
   /** Software and version, for the operator. */
   readonly client?: string
+  /** Present: this node serves HTTP over its link. */
+  readonly http?: Exposed
 }
 
 export interface Welcome {
@@ -82,6 +85,7 @@ export type Query =
   | { readonly type: 'unwatch'; readonly group: string }
   | { readonly type: 'time' }
   | { readonly type: 'policies' }
+  | { readonly type: 'expose'; readonly http: Exposed | null }
 
 export interface Peer {
   readonly name: string
@@ -130,6 +134,7 @@ export function parseHello(value: unknown): Hello {
     endpoints: parseEndpoints(o.endpoints),
     ...(o.meta === undefined ? {} : { meta: parseMeta(o.meta) }),
     ...(o.client === undefined ? {} : { client: o.client }),
+    ...(o.http === undefined || o.http === null ? {} : { http: parseExposed(o.http) }),
   }
 }
 

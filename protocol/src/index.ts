@@ -1,6 +1,7 @@
 export * from './address.js'
 export * from './envelope.js'
 export * from './errors.js'
+export * from './exchange.js'
 export * from './frame.js'
 export * from './hello.js'
 export * from './limits.js'

@@ -59,6 +59,16 @@ export const limits = {
   streamCreditBytes: 256 * 1024,
   /** Streams that one node has open at once, whoever opened them. */
   maxStreams: 10_000,
+
+  /** Start line and headers of one HTTP message, bytes, and headers in it (RELIABILITY.md, threat "smuggling"). */
+  maxHeadBytes: 16 * 1024,
+  maxHeaders: 100,
+  /** Body bytes that one direction of an exchange may have on the way: its first grant. */
+  exchangeWindowBytes: 256 * 1024,
+  /** Exchanges open at once on one link. */
+  maxExchangesPerLink: 1_024,
+  /** Public routes that one node may declare. */
+  maxPublicRoutes: 64,
 } as const
 
 export type Limits = { readonly [name in keyof typeof limits]: number }

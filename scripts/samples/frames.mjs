@@ -17,11 +17,12 @@ const opaque = (type, name, body, route = 0, flags = 0) => ({
   frame: { type, flags, route, body },
   bytes: frame(type, route, body, { flags }),
 })
-const fields = (type, name, route, values, body) => ({
+const fields = (type, name, route, values, body, flags = 0) => ({
   name,
-  frame: { type, flags: 0, route, fields: values },
-  bytes: frame(type, route, body),
+  frame: { type, flags, route, fields: values },
+  bytes: frame(type, route, body, { flags }),
 })
+const headed = (lines, body = '') => u32(lines.join('\r\n').length) + text(lines.join('\r\n')) + body
 
 const hello = {
   versions: [1],
@@ -108,6 +109,45 @@ const good = () => [
   json(19, 'peers', { group: 'orders', type: 'joined', peer }),
   json(20, 'policies: a list', { type: 'list', policies: [policy, { target: '*', timeout: 5_000 }] }),
   json(20, 'policies: one that was removed', { type: 'removed', target: 'any:orders', action: 'quote' }),
+  fields(
+    21,
+    'request with a whole body',
+    1,
+    {
+      head: { method: 'POST', target: '/orders?day=1', headers: ['Host', 'orders-1', 'content-length', '3'] },
+      body: '616263',
+    },
+    headed(['POST /orders?day=1', 'Host: orders-1', 'content-length: 3'], '616263'),
+    1,
+  ),
+  fields(
+    21,
+    'request whose body follows',
+    2,
+    { head: { method: 'PUT', target: '/', headers: [] }, body: '' },
+    headed(['PUT /']),
+  ),
+  fields(
+    22,
+    'response without a reason',
+    1,
+    { head: { status: 204, reason: '', headers: ['x-a', '', 'x-a', '2'] }, body: '' },
+    headed(['204 ', 'x-a: ', 'x-a: 2']),
+    1,
+  ),
+  fields(
+    22,
+    'response: informational',
+    1,
+    { head: { status: 103, reason: 'Early Hints', headers: [] }, body: '' },
+    headed(['103 Early Hints']),
+  ),
+  opaque(23, 'data', '00ff', 2),
+  opaque(23, 'data that ends a body', '', 2, 1),
+  fields(24, 'trailers', 2, { trailers: ['x-sum', '7'] }, text('\r\nx-sum: 7')),
+  fields(24, 'no trailers', 2, { trailers: [] }, ''),
+  fields(25, 'grant', 2, { bytes: 65_536 }, u32(65_536)),
+  fields(26, 'reset', 2, { code: 45 }, u16(45)),
 ]
 
 /** What a reader with a limit of 1 MiB refuses before it looks at a body. */
@@ -116,7 +156,7 @@ const malformedHeaders = () => [
   { name: 'length 2^32 - 1', error: 'TOO_LARGE', bytes: frame(4, 0, '', { length: 2 ** 32 - 1 }) },
   { name: 'length one over the limit', error: 'TOO_LARGE', bytes: frame(11, 1, '', { length: 1_048_577 }) },
   { name: 'type 0', error: 'MALFORMED', bytes: frame(0, 0, '') },
-  { name: 'type 21', error: 'MALFORMED', bytes: frame(21, 0, '') },
+  { name: 'type 27', error: 'MALFORMED', bytes: frame(27, 0, '') },
   { name: 'type 255', error: 'MALFORMED', bytes: frame(255, 0, '') },
   { name: 'lowest reserved bit', error: 'MALFORMED', bytes: frame(4, 0, '', { reserved: 1 }) },
   { name: 'highest reserved bit', error: 'MALFORMED', bytes: frame(4, 0, '', { reserved: 0x8000 }) },
@@ -151,6 +191,23 @@ const malformedBodies = () =>
     ['accepted that counts 2^32 - 1 names', 15, frameId + u32(2 ** 32 - 1) + lp8('b-1')],
     ['accepted that counts fewer names than it has', 15, frameId + u32(1) + lp8('b-1') + lp8('b-2')],
     ['query that is not JSON', 16, ''],
+    ['request without a head', 21, '000000'],
+    ['request whose head runs past the end', 21, u32(9) + text('GET /')],
+    ['request without a target', 21, headed(['GET'])],
+    ['request with an absolute target', 21, headed(['GET http://a/'])],
+    ['request with a space in its target', 21, headed(['GET /a b'])],
+    ['request whose method is no token', 21, headed(['G(T /'])],
+    ['request with a header without a colon', 21, headed(['GET /', 'Host'])],
+    ['request with a folded header', 21, headed(['GET /', 'a: b', ' c'])],
+    ['request with a line feed in a value', 21, headed(['GET /', 'a: b\nc'])],
+    ['request with a zero in a value', 21, headed(['GET /', 'a: \u0000'])],
+    ['response of status 99', 22, headed(['099 x'])],
+    ['response of status 600', 22, headed(['600 x'])],
+    ['response without a status', 22, headed(['OK'])],
+    ['response with a carriage return in its reason', 22, headed(['200 a\rb'])],
+    ['trailers that are none', 24, text('\r\nx')],
+    ['grant of 3 bytes', 25, '000001'],
+    ['reset without a code', 26, ''],
   ].map(([name, type, body]) => ({ name, error: 'MALFORMED', bytes: frame(type, 1, body) }))
 
 /** Streams that end inside a frame. */

@@ -6,17 +6,27 @@ import {
   decodeAccepted,
   decodeAnnounce,
   decodeCredit,
+  decodeGrant,
   decodeJson,
   decodeOpen,
   decodeReject,
+  decodeRequest,
+  decodeReset,
+  decodeResponse,
   decodeStatus,
+  decodeTrailers,
   encodeAccepted,
   encodeAnnounce,
   encodeCredit,
   encodeFrame,
+  encodeGrant,
   encodeOpen,
   encodeReject,
+  encodeRequest,
+  encodeReset,
+  encodeResponse,
   encodeStatus,
+  encodeTrailers,
   FrameReader,
   FrameType,
   headerBytes,
@@ -95,13 +105,24 @@ describe('frames.json', () => {
         const { frameId, names } = decodeAccepted(body)
         return { frameId: hex(frameId), names }
       }
+      case FrameType.request:
+      case FrameType.response: {
+        const read = type === FrameType.request ? decodeRequest(body) : decodeResponse(body)
+        return { head: read.head, body: hex(read.body) }
+      }
+      case FrameType.trailers:
+        return { trailers: decodeTrailers(body) }
+      case FrameType.grant:
+        return { bytes: decodeGrant(body) }
+      case FrameType.reset:
+        return { code: decodeReset(body) }
       default:
         return decodeJson(body)
     }
   }
 
   /** The same frame, written. `f` holds the fields that its type has. */
-  function encode(type: number, route: number, f: Fields): Uint8Array {
+  function encode(type: number, route: number, f: Fields, flags: number): Uint8Array {
     switch (type) {
       case FrameType.open:
         return encodeOpen(route, f.to!, f.scope!)
@@ -115,6 +136,16 @@ describe('frames.json', () => {
         return encodeReject(route, f.code!, bytes(f.frameId!))
       case FrameType.accepted:
         return encodeAccepted(route, bytes(f.frameId!), f.names!)
+      case FrameType.request:
+        return encodeRequest(route, f.head!, bytes(f.body!), flags === 1)
+      case FrameType.response:
+        return encodeResponse(route, f.head!, bytes(f.body!), flags === 1)
+      case FrameType.trailers:
+        return encodeTrailers(route, f.trailers!)
+      case FrameType.grant:
+        return encodeGrant(route, f.bytes!)
+      case FrameType.reset:
+        return encodeReset(route, f.code!)
       default:
         throw new Error(`type ${type} has no fields`)
     }
@@ -137,7 +168,7 @@ describe('frames.json', () => {
     if (body !== undefined) expect(hex(encodeFrame(type, route, bytes(body), flags))).toBe(vector.bytes)
     else expect(decode(type, content)).toEqual(json ?? fields)
     if (json) expect(hex(encodeFrame(type, route, Buffer.from(JSON.stringify(json)), flags))).toBe(vector.bytes)
-    if (fields) expect(hex(encode(type, route, fields))).toBe(vector.bytes)
+    if (fields) expect(hex(encode(type, route, fields, flags))).toBe(vector.bytes)
     if (type === FrameType.hello) expect(parseHello(json)).toEqual(json)
   })
 
