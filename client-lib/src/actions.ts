@@ -2,10 +2,16 @@ import type { Receipt } from './messaging/acked.js'
 import type { BroadcastReport } from './messaging/broadcast.js'
 import type { Command, Context, ExpectedError } from './messaging/delivery.js'
 import type { ExpectedFailure } from './messaging/expected.js'
-import type { AckedOptions, BroadcastOptions, CallOptions, GatherOptions, SendOptions } from './messaging/messenger.js'
 import type { Handler, HandlerOptions, Middleware } from './messaging/middleware.js'
 import type { StreamOptions, StreamReader } from './messaging/streams/reader.js'
 import type { StreamSource } from './messaging/streams/source.js'
+import type {
+  AckedOptions,
+  BroadcastOptions,
+  CallOptions,
+  GatherOptions,
+  SendOptions,
+} from './messaging/verb-options.js'
 import { connect as connectNode, type Node, type Plugin } from './node.js'
 import type { ConnectOptions } from './options.js'
 

@@ -29,7 +29,6 @@ export { type Command, type Context, ExpectedError } from './messaging/delivery.
 export type { NodeEvents } from './messaging/events.js'
 export { type ExpectedFailure, expectError, isExpected } from './messaging/expected.js'
 export type { AfterHook, BeforeHook, Handled, PluginHooks } from './messaging/hooks.js'
-export type { AckedOptions, BroadcastOptions, CallOptions, GatherOptions, SendOptions } from './messaging/messenger.js'
 export type { MetaOptions } from './messaging/meta.js'
 export type { Handler, HandlerOptions, Middleware } from './messaging/middleware.js'
 export type { Codec } from './messaging/payload.js'
@@ -42,6 +41,13 @@ export type { StreamSource } from './messaging/streams/source.js'
 export type { ReceivedEvent } from './messaging/topics/event-reader.js'
 export type { SubscribeOptions } from './messaging/topics/subscriptions.js'
 export type { PublishOptions } from './messaging/topics/topics.js'
+export type {
+  AckedOptions,
+  BroadcastOptions,
+  CallOptions,
+  GatherOptions,
+  SendOptions,
+} from './messaging/verb-options.js'
 export type { Node, Plugin } from './node.js'
 export type { ConnectOptions } from './options.js'
 export type { Logger } from './session/log.js'

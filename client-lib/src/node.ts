@@ -19,14 +19,7 @@ import { aborted, refuseAborted, timeoutOf, type WaitOptions, watchDeadline } fr
 import { Emitter, type NodeEvents } from './messaging/events.js'
 import { type ExpectedFailure, expectError, isExpected } from './messaging/expected.js'
 import type { AfterHook, BeforeHook, PluginHooks } from './messaging/hooks.js'
-import {
-  type AckedOptions,
-  type BroadcastOptions,
-  type CallOptions,
-  type GatherOptions,
-  Messenger,
-  type SendOptions,
-} from './messaging/messenger.js'
+import { Messenger } from './messaging/messenger.js'
 import type { Handler, HandlerOptions, HandlerSteps, Middleware } from './messaging/middleware.js'
 import { eventEntry, eventFlag } from './messaging/payload.js'
 import { type Ping, pingPeer } from './messaging/ping.js'
@@ -35,6 +28,13 @@ import type { StreamOptions, StreamReader } from './messaging/streams/reader.js'
 import type { ReceivedEvent } from './messaging/topics/event-reader.js'
 import type { SubscribeOptions } from './messaging/topics/subscriptions.js'
 import { type PublishOptions, subscribedAction, subscriptionsAction, Topics } from './messaging/topics/topics.js'
+import type {
+  AckedOptions,
+  BroadcastOptions,
+  CallOptions,
+  GatherOptions,
+  SendOptions,
+} from './messaging/verb-options.js'
 import {
   type ConnectOptions,
   type ResolvedOptions,

@@ -1,7 +1,13 @@
 import { SealwayError } from '@sealway/protocol'
-import type { AckedOptions, BroadcastOptions, CallOptions, GatherOptions, SendOptions } from '../messaging/messenger.js'
 import type { StreamOptions } from '../messaging/streams/reader.js'
 import type { PublishOptions } from '../messaging/topics/topics.js'
+import type {
+  AckedOptions,
+  BroadcastOptions,
+  CallOptions,
+  GatherOptions,
+  SendOptions,
+} from '../messaging/verb-options.js'
 import { Node } from '../node.js'
 import type { ResolvedOptions, Surroundings } from '../options.js'
 import type { Timers } from '../session/timers.js'

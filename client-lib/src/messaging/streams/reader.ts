@@ -1,5 +1,5 @@
 import { SealwayError } from '@sealway/protocol'
-import type { SendOptions } from '../messenger.js'
+import type { SendOptions } from '../verb-options.js'
 import type { Inbound } from './inbound.js'
 import { Items } from './items.js'
 import type { StreamSource } from './source.js'

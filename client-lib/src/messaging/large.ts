@@ -1,0 +1,90 @@
+import { Kind } from '@sealway/protocol'
+import type { Call } from './calls.js'
+import { aborted } from './deadline.js'
+import type { Outlet } from './outlet.js'
+import type { Outlets } from './outlets.js'
+import { type BodyWriter, messageBytes, writeMessage } from './payload.js'
+import type { Streams } from './streams/streams.js'
+
+export interface LargeParts {
+  readonly outlets: Outlets
+  readonly body: BodyWriter
+  /** Made after this, as each needs the other. */
+  readonly streams: () => Streams
+}
+
+/** Messages whose body does not fit a frame: each travels as a stream of its bytes, and arrives as what it is. */
+export class Large {
+  private readonly parts: LargeParts
+
+  constructor(parts: LargeParts) {
+    this.parts = parts
+  }
+
+  /** What is prepared in `body`. Resolves when all of it has left. */
+  send(
+    outlet: Outlet,
+    action: string,
+    name: Uint8Array,
+    meta: Uint8Array | undefined,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const what = `send ${action} to ${outlet.to}`
+    return new Promise((resolve, reject) => {
+      const stop = this.parts.streams().carry({
+        what,
+        outlet,
+        kind: Kind.fire,
+        corr: -1,
+        timeoutMs,
+        ...this.take(name, meta, 0),
+        settled: (error) => {
+          signal?.removeEventListener('abort', onAbort)
+          if (error) reject(signal?.aborted ? aborted(what, signal, 'unknown') : error)
+          else resolve()
+        },
+      })
+      const onAbort = (): void => stop()
+      signal?.addEventListener('abort', onAbort, { once: true })
+    })
+  }
+
+  /** As soon as the last of it has left, it waits as any other call. */
+  call(call: Call, outlet: Outlet, name: Uint8Array, meta: Uint8Array | undefined): void {
+    let way: Outlet | undefined
+    // What is put together anew each time cannot be the same bytes again.
+    call.resends = false
+    const stop = this.parts.streams().carry({
+      what: call.what,
+      outlet,
+      kind: Kind.call,
+      corr: call.corr,
+      timeoutMs: Math.max(1, call.remainingMs()),
+      ...this.take(name, meta, 0),
+      waiter: call,
+      accepted: (peer) => {
+        way = this.parts.outlets.get(peer, outlet.scope)
+        if (outlet !== way) call.accepted([peer])
+      },
+      // Without its end nobody was given it.
+      settled: (error) =>
+        error && call.fail(call.error(error.code, error.message, 'not-delivered', { data: error.data })),
+    })
+    call.leaveQueue = () => {
+      way?.awaiting.delete(call)
+      stop()
+    }
+  }
+
+  /** Head and body of the message that is prepared in `body`. */
+  private take(name: Uint8Array, meta: Uint8Array | undefined, flags: number) {
+    const { body } = this.parts
+    const { encoding, size } = body
+    const head = Buffer.allocUnsafe(messageBytes(name, meta, { size: 0 }))
+    writeMessage(head, 0, name, meta, { encoding, write: (_target, at) => at }, flags)
+    const bytes = Buffer.allocUnsafeSlow(size)
+    body.write(bytes, 0)
+    return { head, bytes }
+  }
+}
