@@ -2,14 +2,14 @@
  * What is measured. One measurement (a sender, a receiver, a server, a second or so) can answer for two cases: the
  * server's CPU time is read while `oneway-128` runs, and the links that sit idle in `idle-5000` were set up first.
  *
- * @typedef {'bursts' | 'turns' | 'paced' | 'calls' | 'idle'} Kind
+ * @typedef {'bursts' | 'turns' | 'paced' | 'calls' | 'idle' | 'http'} Kind
  * @typedef {object} Measurement
  * @property {string} name
  * @property {Kind} kind
  * @property {number} bytes size of a body
  * @property {number} receivers links in the receiving process
  * @property {boolean} [fanOut] every message goes to every receiver
- * @property {number} [inFlight] calls at once
+ * @property {number} [inFlight] calls, or HTTP connections, at once
  * @property {number} [links] idle links
  * @property {readonly string[]} cases the cases it gives a figure for
  */
@@ -27,8 +27,9 @@ export const measurements = [
   { name: 'call-64-1024', kind: 'calls', bytes: 1024, receivers: 1, inFlight: 64, cases: ['call-64-1024'] },
   { name: 'fanout-50-128', kind: 'bursts', bytes: 128, receivers: 50, fanOut: true, cases: ['fanout-50-128'] },
   { name: 'fanout-50-1024', kind: 'bursts', bytes: 1024, receivers: 50, fanOut: true, cases: ['fanout-50-1024'] },
+  { name: 'http-1-1024', kind: 'http', bytes: 1024, receivers: 1, inFlight: 1, cases: ['http-1-1024'] },
+  { name: 'http-64-1024', kind: 'http', bytes: 1024, receivers: 1, inFlight: 64, cases: ['http-64-1024'] },
   { name: 'idle-5000', kind: 'idle', bytes: 0, receivers: 0, links: 5000, cases: ['idle-5000', 'connect'] },
-  // http-1-1024 and http-64-1024 come here with the HTTP gateway, and their systems into systems/index.mjs.
 ]
 
 /**
@@ -51,6 +52,14 @@ export const cases = new Map([
   ['call-64-1024', { title: 'calls, 1 KiB, 64 in flight', unit: 'calls/s', better: 'more' }],
   ['fanout-50-128', { title: 'fan-out to 50, 128 B', unit: 'deliveries/s', better: 'more' }],
   ['fanout-50-1024', { title: 'fan-out to 50, 1 KiB', unit: 'deliveries/s', better: 'more' }],
+  [
+    'http-1-1024',
+    { title: 'HTTP POST of 1 KiB, answered with 1 KiB, 1 connection', unit: 'requests/s', better: 'more' },
+  ],
+  [
+    'http-64-1024',
+    { title: 'HTTP POST of 1 KiB, answered with 1 KiB, 64 connections', unit: 'requests/s', better: 'more' },
+  ],
   [
     'cpu-oneway-128',
     { title: "the server's CPU time while oneway-128 runs", unit: 'CPU s per million messages', better: 'less' },

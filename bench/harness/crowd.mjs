@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect } from '@sealway/client'
+import { obey } from './obey.mjs'
 
 /** Hellos under way at once: a mediator takes 20 per address. */
 const atOnce = 10
@@ -116,14 +117,4 @@ const commands = {
   },
 }
 
-process.on(
-  'message',
-  async (/** @type {{ id: number, command: string, argument: any }} */ { id, command, argument }) => {
-    try {
-      process.send?.({ id, answer: await commands[command]?.(argument) })
-    } catch (error) {
-      process.send?.({ id, error: error instanceof Error ? error.stack : String(error) })
-    }
-  },
-)
-process.on('disconnect', () => process.exit(1))
+obey(commands)

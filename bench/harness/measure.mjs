@@ -40,6 +40,7 @@ const settleMs = 1_000
  * @returns {Promise<Outcome>}
  */
 export async function measure({ processes, system, server, measurement, times, serial }) {
+  if (system.client === undefined) throw new Error(`${system.name} carries no messages`)
   const task = {
     client: system.client,
     endpoint: server.endpoint,

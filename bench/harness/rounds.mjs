@@ -1,4 +1,5 @@
 import { measure } from './measure.mjs'
+import { measureHttp } from './measure-http.mjs'
 import { NotInstalled } from './processes.mjs'
 
 /**
@@ -49,7 +50,7 @@ export async function runRounds(plan, processes, say) {
       if (needsOwnServer) await stopServers(servers)
       for (const system of rotate(plan.systems, round - 1)) {
         const wanted = measurement.cases.filter((name) => plan.cases.has(name) && !system.without?.[name])
-        if (wanted.length === 0 || run.absent.has(system.name)) continue
+        if (wanted.length === 0 || run.absent.has(system.name) || !takes(system, measurement)) continue
         if (Date.now() - startedAt > plan.budgetMs) {
           run.skipped++
           continue
@@ -57,7 +58,8 @@ export async function runRounds(plan, processes, say) {
         const where = { round, system: system.name, measurement: measurement.name }
         try {
           const server = await serverOf(system, servers, processes)
-          const outcome = await measure({ processes, system, server, measurement, times: plan.times, serial: ++serial })
+          const job = { processes, system, server, measurement, times: plan.times, serial: ++serial }
+          const outcome = await (measurement.kind === 'http' ? measureHttp(job) : measure(job))
           for (const name of wanted) {
             const figure = outcome.figures[name]
             if (figure !== undefined) run.readings.push({ round, system: system.name, case: name, ...figure })
@@ -84,6 +86,12 @@ export async function runRounds(plan, processes, say) {
   run.tookMs = Date.now() - startedAt
   return run
 }
+
+/**
+ * @param {System} system
+ * @param {import('./cases.mjs').Measurement} measurement
+ */
+const takes = (system, measurement) => (measurement.kind === 'http' ? system.http : system.client) !== undefined
 
 /**
  * @param {System} system

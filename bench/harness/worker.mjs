@@ -15,6 +15,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { createIdlers } from './idlers.mjs'
+import { obey } from './obey.mjs'
 import { createReceiver } from './receiver.mjs'
 import { createSender } from './sender.mjs'
 
@@ -55,17 +56,9 @@ function mark(which) {
   process.send?.({ mark: which, count: actor.count(), atNs: Number(process.hrtime.bigint()) })
 }
 
-process.on(
-  'message',
-  async (/** @type {{ id: number, command: string, argument: any }} */ { id, command, argument }) => {
-    try {
-      const own = commands[command]
-      const answer = await (own === undefined ? actor[command](argument) : own(argument))
-      process.send?.({ id, answer })
-    } catch (error) {
-      process.send?.({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) })
-    }
-  },
+/** What the role made has commands of its own. */
+obey(
+  new Proxy(commands, {
+    get: (own, /** @type {string} */ command) => own[command] ?? actor?.[command]?.bind(actor),
+  }),
 )
-process.on('disconnect', () => process.exit(1))
-process.on('SIGINT', () => {})
