@@ -174,7 +174,7 @@ export class Node {
       timers: this.timers,
       limits,
       logger,
-      events: { ...this.messenger.linkEvents, peers: (change) => this.watches.changed(change) },
+      events: { ...this.messenger.linkEvents, peers: (change) => this.watches.changed(change), exchange: noHttp },
       up: (link, welcome) => this.up(link, welcome),
       down: (error, retryInMs) => this.down(error, retryInMs),
       goaway: (leave) => void this.leaveWhenQuiet(leave),
@@ -744,6 +744,10 @@ export class Node {
 
 const closedError = (name: string) =>
   new SealwayError('CLOSED', { message: `${name} was closed`, outcome: 'not-delivered', hop: 'client' })
+
+const noHttp = (): never => {
+  throw new SealwayError('MALFORMED', { message: 'a request to a node that serves no HTTP' })
+}
 
 /** Told to the mediator, for the operator. */
 const clientVersion = 'sealway-client/0.1.0'

@@ -39,6 +39,8 @@ export interface LinkEvents {
   peers(change: PeerChange): void
   policies(change: PolicyChange): void
   goaway(farewell: Farewell): void
+  /** A frame of an HTTP exchange, all types but response; `body` is valid during the call. */
+  exchange(type: number, flags: number, number: number, body: Uint8Array): void
   /** What was written is on its way; more may follow. */
   writable(): void
   /** A chunk was read to its end. */
@@ -227,6 +229,13 @@ export class Link {
     switch (type) {
       case FrameType.deliver:
         events.deliver(route, body)
+        return
+      case FrameType.request:
+      case FrameType.data:
+      case FrameType.trailers:
+      case FrameType.grant:
+      case FrameType.reset:
+        events.exchange(type, bytes[at + 5]!, route, body)
         return
       case FrameType.credit: {
         const credit = decodeCredit(body)
