@@ -25,7 +25,7 @@ export interface Rule {
 /** Lowest first: the folders of each `src`, and the files that lie directly in it. */
 export const layers = {
   server: [
-    ...['observe', 'store', 'registry', 'auth', 'transport', 'session', 'routing', 'gateway'],
+    ...['observe', 'store', 'registry', 'auth', 'transport', 'session', 'routing', 'gateway', 'proxy'],
     ...['settings', 'config.ts', 'setup.ts', 'mediator.ts', 'cli', 'main.ts'],
   ],
   'client-lib': [

@@ -48,7 +48,7 @@ export function parseScope(text: unknown): Scope | undefined {
     case 'mailbox':
       return isName(rest) ? { type: 'mailbox', group: rest } : undefined
     case 'http':
-      return isPattern(rest) ? { type: 'http', pattern: rest } : undefined
+      return rest === '*' || isPattern(rest) ? { type: 'http', pattern: rest } : undefined
     default:
       return undefined
   }
@@ -64,7 +64,7 @@ export function checkScopes(scopes: readonly string[]): void {
 
 export const grammar =
   'register:<name|prefix*>@<group>, send:<group>/<name|prefix*|*>, broadcast:<group>, mailbox:<group>, ' +
-  'http:<name|prefix*>, admin:read or admin:write'
+  'http:<name|prefix*|*>, admin:read or admin:write'
 
 /**
  * Whether a token allows something.

@@ -1,4 +1,12 @@
-import { type Code, type Connection, encodeJson, FrameType, type Limits, SealwayError } from '@sealway/protocol'
+import {
+  type Code,
+  type Connection,
+  encodeJson,
+  FrameType,
+  type Limits,
+  parseExposed,
+  SealwayError,
+} from '@sealway/protocol'
 import type { Authenticator } from '../auth/authenticator.js'
 import type { Policy } from '../auth/policy.js'
 import { Counters } from '../observe/counters.js'
@@ -12,6 +20,14 @@ import { Peers } from './peers.js'
 import { Policies } from './policies.js'
 import { Presence } from './presence.js'
 import { Router } from './router.js'
+
+/** HTTP by name stands above the relay, and is told by it of what concerns links. */
+export interface ExchangeEvents {
+  /** A frame of types 22 to 26. @throws SealwayError `MALFORMED`: the link ends */
+  frame(session: Session, type: number, number: number, flags: number, body: Uint8Array): void
+  /** The link is over, and every exchange on it. */
+  left(session: Session): void
+}
 
 export interface RelayParts {
   readonly registry: Registry
@@ -27,6 +43,8 @@ export interface RelayParts {
   readonly random: () => number
   /** Runs at the end of this turn of the event loop; setImmediate unless a test hands in its own. */
   readonly defer: (work: () => void) => void
+  /** Absent: no node is ever sent a request. */
+  readonly exchanges?: ExchangeEvents
 }
 
 /** How full the queues are, as steps of the overload ladder (SEMANTICS.md, "Limits"). */
@@ -179,7 +197,13 @@ export class Relay {
         const type = (question as { type?: unknown } | null)?.type
         if (type === 'time') session.control(encodeJson(FrameType.answer, { now: this.parts.clock() }, id))
         else if (type === 'policies') this.policies.answer(session, id)
+        else if (type === 'expose') this.expose(session, id, (question as { http?: unknown }).http)
         else this.peers.answer(session, id, question)
+      },
+      exchange: (session, type, number, flags, body) => {
+        const { exchanges } = this.parts
+        if (!exchanges) throw new SealwayError('MALFORMED', { message: `exchange ${number} was never begun` })
+        exchanges.frame(session, type, number, flags, body)
       },
       token: (session, token) => {
         const identity = this.parts.authenticator.verify(token)
@@ -200,6 +224,7 @@ export class Relay {
         // One that was draining has been reported already.
         const reported = !this.presence.inGroups(session)
         this.router.left(session)
+        this.parts.exchanges?.left(session)
         this.peers.left(session, reported)
         this.policies.left(session)
         this.release(member.name, member.epoch)
@@ -210,6 +235,11 @@ export class Relay {
         if (this.sessions.size === 0) for (const resolve of this.emptied) resolve()
       },
     }
+  }
+
+  private expose(session: Session, id: number, http: unknown): void {
+    session.member!.http = http === null ? undefined : parseExposed(http)
+    session.control(encodeJson(FrameType.answer, {}, id))
   }
 
   private release(name: string, epoch: number): void {

@@ -89,7 +89,7 @@ export class Admission {
       ...(meta ? { meta } : {}),
     }
     return [
-      { name, groups, epoch, instance, identity, peer },
+      { name, groups, epoch, instance, identity, peer, http: hello.http },
       {
         version,
         name,

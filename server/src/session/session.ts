@@ -3,6 +3,7 @@ import {
   type Connection,
   decodeJson,
   decodeOpen,
+  type Exposed,
   encodeFrame,
   encodeJson,
   FrameFlag,
@@ -32,6 +33,8 @@ export interface Member {
   readonly instance: string
   identity: Identity
   readonly peer: Peer
+  /** Undefined: it serves no HTTP over its link. */
+  http: Exposed | undefined
 }
 
 /** What a session hands on. The router and the admission stand above it, so they come in as functions. */
@@ -53,6 +56,8 @@ export interface SessionEvents {
   /** It drains: nothing more that any other member of its groups could take. */
   leaving(session: Session): void
   query(session: Session, id: number, question: unknown): void
+  /** A response, data, trailers, grant or reset frame: HTTP by name. @throws SealwayError `MALFORMED` */
+  exchange(session: Session, type: number, number: number, flags: number, body: Uint8Array): void
   /** A fresh token in band. @throws SealwayError */
   token(session: Session, token: string): Identity
   /** It was admitted, but had left by then: what the hello claimed must be given back. */
@@ -183,7 +188,14 @@ export class Session {
     if (bytes[at + 4] === FrameType.send && this.phase === 'live') this.onSend(bytes, at, end)
     else {
       this.endRun()
-      this.onControl(bytes[at + 4]!, readU32(bytes, at + 8), bytes.subarray(at + headerBytes, end))
+      const type = bytes[at + 4]!
+      const number = readU32(bytes, at + 8)
+      const body = bytes.subarray(at + headerBytes, end)
+      if (type >= FrameType.response && this.phase === 'live') {
+        this.parts.events.exchange(this, type, number, bytes[at + 5]!, body)
+      } else {
+        this.onControl(type, number, body)
+      }
     }
   }
 
