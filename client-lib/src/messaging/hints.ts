@@ -1,6 +1,7 @@
 import { Kind } from '@sealway/protocol'
+import type { Keyring } from '../crypto/keyring.js'
+import { generateKey, type PayloadKey } from '../crypto/keys.js'
 import { encodeReceipt, ReceiptStatus } from '../crypto/receipt.js'
-import type { Logger } from '../session/log.js'
 import type { Timers } from '../session/timers.js'
 import { counterOf } from './frame-id.js'
 import type { Outlets } from './outlets.js'
@@ -10,7 +11,7 @@ export interface HintsParts {
   readonly incarnation: number
   readonly clock: () => number
   readonly timers: Timers
-  readonly logger: Logger
+  readonly keyring: Keyring
 }
 
 /** One sender is told so often within a second, and then once more at its end: a flood of frames makes none of hints. */
@@ -30,6 +31,7 @@ interface Count {
 export class Hints {
   private readonly parts: HintsParts
   private readonly counts = new Map<string, Count>()
+  private nobodys: PayloadKey | undefined
 
   constructor(parts: HintsParts) {
     this.parts = parts
@@ -73,11 +75,20 @@ export class Hints {
 
   /** In a frame of its own, whose kind shows: a receiver that refuses all that is not bound to it takes receipts. */
   private send(to: string, scope: string, receipt: Uint8Array): void {
+    this.parts.outlets.get(to, scope).sealAlone(Kind.receipt, receipt, this.keyFor(scope))
+  }
+
+  /**
+   * Where this node can seal nothing, a key of nobody's: what it seals is never opened, but that it came at all is seen.
+   * @returns undefined where the scope has its own
+   */
+  private keyFor(scope: string): PayloadKey | undefined {
     try {
-      this.parts.outlets.get(to, scope).sealAlone(Kind.receipt, receipt)
-    } catch (error) {
-      // No key for this scope: whoever sent it must go without.
-      this.parts.logger.warn({ to, err: error }, 'a sender cannot be told why its frame was refused')
+      this.parts.keyring.sealing(scope)
+      return undefined
+    } catch {
+      this.nobodys ??= generateKey()
+      return this.nobodys
     }
   }
 }

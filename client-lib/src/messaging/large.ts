@@ -1,4 +1,4 @@
-import { Kind } from '@sealway/protocol'
+import { Kind, type SealwayError } from '@sealway/protocol'
 import type { Call } from './calls.js'
 import { aborted } from './deadline.js'
 import type { Outlet } from './outlet.js'
@@ -68,8 +68,7 @@ export class Large {
         if (outlet !== way) call.accepted([peer])
       },
       // Without its end nobody was given it.
-      settled: (error) =>
-        error && call.fail(call.error(error.code, error.message, 'not-delivered', { data: error.data })),
+      settled: (error) => error && call.fail(notTaken(call, error)),
     })
     call.leaveQueue = () => {
       way?.awaiting.delete(call)
@@ -87,4 +86,9 @@ export class Large {
     body.write(bytes, 0)
     return { head, bytes }
   }
+}
+
+function notTaken(call: Call, { code, message, data, hop }: SealwayError): SealwayError {
+  const farHop = hop === 'mediator' || hop === 'receiver' ? { hop } : {}
+  return call.error(code, message, 'not-delivered', { data, ...farHop })
 }

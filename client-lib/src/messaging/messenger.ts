@@ -124,7 +124,7 @@ export class Messenger {
       incarnation: parts.incarnation,
       clock,
       timers: parts.timers,
-      logger: parts.logger,
+      keyring: parts.keyring,
     })
     this.answers = new Answers({
       outlets: this.outlets,

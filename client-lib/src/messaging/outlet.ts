@@ -16,6 +16,7 @@ import {
 } from '@sealway/protocol'
 import { type BundleWriter, maxBundleBytes, maxRecordOverhead } from '../crypto/bundle.js'
 import type { Keyring } from '../crypto/keyring.js'
+import type { PayloadKey } from '../crypto/keys.js'
 import type { Random } from '../crypto/random.js'
 import { type SealedFrame, SealingFlow } from '../crypto/seal.js'
 import { type BodyWriter, messageBytes, writeMessage } from './payload.js'
@@ -456,9 +457,14 @@ export class Outlet {
   /**
    * A frame of its own, outside all bundles: what is said to a node that may not share our key. It does not wait for the
    * link, which over socket.io is never ready right after a write.
+   * @param key instead of the one that seals in this scope
    */
-  sealAlone(kind: Kind, plaintext: Uint8Array): void {
+  sealAlone(kind: Kind, plaintext: Uint8Array, key?: PayloadKey): void {
     if (this.windowBytes <= 0 || this.windowFrames <= 0) return
+    if (key) {
+      this.emit(this.newFlow(key).seal(kind, 0, plaintext, 0, this.incarnation), 0)
+      return
+    }
     const stale = this.keyringVersion !== this.parts.keyring.version
     if (!this.flow || stale || this.flow.expired(this.parts.clock())) this.renewFlow()
     this.emit(this.flow!.seal(kind, 0, plaintext, 0, this.incarnation), 0)
@@ -472,16 +478,14 @@ export class Outlet {
   }
 
   private renewFlow(): void {
-    const { keyring, name, random, clock } = this.parts
-    this.flow = new SealingFlow({
-      key: keyring.sealing(this.scope),
-      from: name,
-      to: this.to,
-      scope: this.scope,
-      random,
-      clock,
-    })
+    const { keyring } = this.parts
+    this.flow = this.newFlow(keyring.sealing(this.scope))
     this.keyringVersion = keyring.version
+  }
+
+  private newFlow(key: PayloadKey): SealingFlow {
+    const { name, random, clock } = this.parts
+    return new SealingFlow({ key, from: name, to: this.to, scope: this.scope, random, clock })
   }
 }
 

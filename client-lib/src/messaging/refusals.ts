@@ -1,6 +1,5 @@
 import { type Code, codeNumber, Kind } from '@sealway/protocol'
 import { type Receipt, ReceiptStatus } from '../crypto/receipt.js'
-import type { SealingFlow } from '../crypto/seal.js'
 import type { Pending } from './calls.js'
 import type { Emitter, NodeEvents } from './events.js'
 import { sameFlow } from './frame-id.js'
@@ -35,8 +34,7 @@ export class Refusals {
         return
       }
       case ReceiptStatus.unknownKey:
-        // All frames of a flow are sealed with the same key.
-        this.keyMismatch(from, (outlet, flow) => asked(outlet, from) && sameFlow(flow.id, receipt.flow))
+        this.keyMismatch(from, (waiter) => sameFlow(waiter.flow!.id, receipt.flow) && mayHave(waiter, from, receipt))
     }
   }
 
@@ -44,15 +42,14 @@ export class Refusals {
   unknownKey(from: string, scope: string, kid: Uint8Array, sealed: Uint8Array): void {
     if (sealed[2] !== Kind.receipt) this.parts.hints.unknownKey(from, scope, kid, sealed)
     // What it says cannot be read; that it came at all says enough.
-    else this.keyMismatch(from, (outlet) => asked(outlet, from) && outlet.scope === scope)
+    else this.keyMismatch(from, (waiter) => waiter.outlet.scope === scope && mayHave(waiter, from))
   }
 
-  private keyMismatch(from: string, concerns: (outlet: Outlet, flow: SealingFlow) => boolean): void {
+  private keyMismatch(from: string, concerns: (waiter: Pending) => boolean): void {
     const message = `${from} does not hold the key this was sealed with`
     for (const outlet of [...this.parts.outlets.all()]) {
       for (const waiter of [...outlet.awaiting] as Pending[]) {
-        if (!concerns(outlet, waiter.flow!)) continue
-        waiter.answered(from, ReplyStatus.refused, () => ({ code: 'UNKNOWN_KEY', message }))
+        if (concerns(waiter)) waiter.answered(from, ReplyStatus.refused, () => ({ code: 'UNKNOWN_KEY', message }))
       }
     }
     this.parts.events.emit('dropped', { to: from, code: 'UNKNOWN_KEY' })
@@ -72,8 +69,14 @@ export class Refusals {
   }
 }
 
-/** Whether this node was asked there: it alone, or as a member of a group. */
-const asked = (outlet: Outlet, name: string): boolean => outlet.to === name || outlet.to.startsWith('group:')
+/**
+ * Whether that node was handed this. All frames of a flow are sealed with one key, so what one of them met there the
+ * others meet; but those of a flow to `any:` were spread, each to the member that the mediator named.
+ */
+function mayHave({ outlet, member, counter }: Pending, name: string, receipt?: Receipt): boolean {
+  if (!outlet.to.startsWith('any:')) return outlet.to === name || outlet.to.startsWith('group:')
+  return member === undefined ? counter === receipt?.ackUpTo : member === name
+}
 
 function meaning(code: Code, to: string): string {
   switch (code) {

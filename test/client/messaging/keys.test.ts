@@ -75,10 +75,16 @@ describe('a wrong payload key', () => {
     const bob = await net.join('bob', { keys: groupOnly })
     const alice = await net.join('alice')
     bob.on('ask', () => 1)
-    const failed = rejection(alice.call('bob', 'ask', 1, { timeout: 100 }))
-    await turns()
-    await time.advance(1_500)
-    expect(['UNKNOWN_KEY', 'TIMEOUT']).toContain((await failed).code)
+    // Virtual time stands still: bob, who can seal nothing that alice opens, still makes himself heard.
+    expect(await rejection(alice.call('bob', 'ask', 1))).toMatchObject({
+      code: 'UNKNOWN_KEY',
+      outcome: 'not-delivered',
+      hop: 'receiver',
+    })
+    expect(await rejection(alice.sendAcked('bob', 'ask', 1))).toMatchObject({
+      code: 'UNKNOWN_KEY',
+      outcome: 'not-delivered',
+    })
     expect(bob.connected).toBe(true)
     expect(net.dialled).toBe(2)
     expect(await rejection(bob.send('alice', 'x'))).toMatchObject({
@@ -86,6 +92,75 @@ describe('a wrong payload key', () => {
       outcome: 'not-delivered',
       hop: 'client',
     })
+  })
+})
+
+describe('a key that only some members of a group hold', () => {
+  const asking = async (vaultOfBob: string | undefined) => {
+    const vault = net.newKey()
+    const of = (key: string | undefined) => ({ default: net.key, groups: key ? { vault: key } : {} })
+    const alice = await net.join('alice', { groups: ['vault'], keys: of(vault) })
+    const bob = await net.join('bob', { groups: ['vault'], keys: of(vaultOfBob) })
+    const handled = jest.fn(() => 'bob')
+    bob.on('ask', handled)
+    return { alice, bob, handled, vault, of }
+  }
+  const unknownKey = { code: 'UNKNOWN_KEY', outcome: 'not-delivered', hop: 'receiver' }
+
+  it('fails a call to any of them at once where its taker is one of the others', async () => {
+    const { alice, handled } = await asking(net.newKey())
+    // Virtual time stands still, so none of these can time out.
+    for (let i = 0; i < 20; i++) expect(await rejection(alice.call('any:vault', 'ask', i))).toMatchObject(unknownKey)
+    expect(handled).not.toHaveBeenCalled()
+  })
+
+  it('fails it also where the taker holds the default key only', async () => {
+    const { alice } = await asking(undefined)
+    expect(await rejection(alice.call('any:vault', 'ask'))).toMatchObject(unknownKey)
+  })
+
+  it('fails many that left at once, though not each of them is told of', async () => {
+    const { alice } = await asking(net.newKey())
+    const failed = await Promise.all(
+      Array.from({ length: 200 }, (_, i) => rejection(alice.call('any:vault', 'ask', i))),
+    )
+    for (const error of failed) expect(error).toMatchObject(unknownKey)
+  })
+
+  it('leaves alone what another member of the group was handed', async () => {
+    const { alice, vault, of } = await asking(net.newKey())
+    const carol = await net.join('carol', { groups: ['vault'], keys: of(vault) })
+    let answer: (value: string) => void = () => {}
+    carol.on('ask', () => new Promise<string>((resolve) => (answer = resolve)))
+    const ends: unknown[] = []
+    const asked = Array.from({ length: 4 }, async (_, i) => {
+      await turns(2 * i)
+      return alice.call('any:vault', 'ask', i).then(
+        (value) => ends.push(value),
+        ({ code }) => ends.push(code),
+      )
+    })
+    await until(() => ends.length === 2, 'bob has refused two')
+    expect(ends).toEqual(['UNKNOWN_KEY', 'UNKNOWN_KEY'])
+    carol.replace('ask', () => 'carol')
+    answer('carol')
+    await until(() => ends.length >= 3, 'carol has answered')
+    expect(ends[2]).toBe('carol')
+    void asked
+  })
+
+  it('fails a stream to any of them, and a body that is one', async () => {
+    const { alice } = await asking(net.newKey())
+    expect(await rejection(alice.stream('any:vault', 'ask').next())).toMatchObject(unknownKey)
+    const large = Buffer.alloc(3 * 1024 * 1024)
+    expect(await rejection(alice.call('any:vault', 'ask', large))).toMatchObject(unknownKey)
+  })
+
+  it('is named in the report of a broadcast', async () => {
+    const { alice } = await asking(net.newKey())
+    const { ok, failed, missing } = await alice.broadcast('vault', 'ask', 1, { want: 'acks' })
+    expect({ ok, missing }).toEqual({ ok: [], missing: [] })
+    expect(failed).toMatchObject([{ name: 'bob', error: unknownKey }])
   })
 })
 
