@@ -10,11 +10,16 @@ export interface DeparturesParts {
   readonly timers: Timers
   /** Streams with that node break. */
   readonly streamsLost: (name: string) => void
+  /** Resolves when the mediator has answered all that was sent to it before; soon, whatever happens. Never rejects. */
+  readonly answeredSoFar: () => Promise<void>
 }
 
 /** Tells those who wait for a node that it has left. */
 export class Departures {
   private readonly parts: DeparturesParts
+  /** Those of whom the mediator may still say that it did not take what they sent. */
+  private doubtful: (() => void)[] = []
+  private asking = false
 
   constructor(parts: DeparturesParts) {
     this.parts = parts
@@ -27,13 +32,36 @@ export class Departures {
   left(outlet: Outlet, forGood: boolean): void {
     const { calls, timers, streamsLost } = this.parts
     streamsLost(outlet.to)
-    const waiting = [...outlet.awaiting] as Pending[]
-    for (const waiter of waiting) if (forGood || !waiter.kept) waiter.peerLeft(outlet.to)
+    // Of what it was handed as one of a group the mediator has said so.
     for (const waiter of [...calls.askedOf(outlet.to)]) waiter.peerLeft(outlet.to)
-    if (forGood || outlet.awaiting.size === 0) return
+    const waiting = [...outlet.awaiting] as Pending[]
+    if (waiting.length === 0) return
+    const tell = (waiter: Pending): void => {
+      if (outlet.awaiting.has(waiter)) waiter.peerLeft(outlet.to)
+    }
+    this.afterRejects(() => {
+      for (const waiter of waiting) if (forGood || !waiter.kept) tell(waiter)
+    })
+    if (forGood) return
     timers.setBackground(() => {
-      if (outlet.online !== false) return
-      for (const waiter of waiting) if (outlet.awaiting.has(waiter)) waiter.peerLeft(outlet.to)
+      if (outlet.online === false) waiting.forEach(tell)
     }, returnGraceMs)
+  }
+
+  /** What crossed the news on its way is rejected, and so was not delivered: that is more than that the node has left. */
+  private afterRejects(work: () => void): void {
+    this.doubtful.push(work)
+    if (!this.asking) void this.ask()
+  }
+
+  private async ask(): Promise<void> {
+    this.asking = true
+    while (this.doubtful.length > 0) {
+      const works = this.doubtful
+      this.doubtful = []
+      await this.parts.answeredSoFar()
+      for (const work of works) work()
+    }
+    this.asking = false
   }
 }

@@ -4,7 +4,7 @@ import { Opener } from '../crypto/open.js'
 import { PooledRandom } from '../crypto/random.js'
 import type { Link, LinkEvents } from '../session/link.js'
 import type { Logger } from '../session/log.js'
-import type { Timers } from '../session/timers.js'
+import { signalAfter, type Timers } from '../session/timers.js'
 import type { Receipt } from './acked.js'
 import { Answers } from './answers.js'
 import type { BroadcastReport } from './broadcast.js'
@@ -61,6 +61,9 @@ export interface MessengerParts {
   readonly afterBurst: (work: () => void) => void
   readonly nextTurn: (work: () => void) => void
 }
+
+/** How long a mediator may take to answer what costs it nothing, ms. */
+const answeredWithinMs = 1_000
 
 /** The verbs of a node, and what answers them: everything between the user's call and a link's bytes. */
 export class Messenger {
@@ -201,6 +204,7 @@ export class Messenger {
       calls,
       timers: parts.timers,
       streamsLost: (name) => this.streams.peerGone(name),
+      answeredSoFar: () => this.answeredSoFar(),
     })
   }
 
@@ -353,6 +357,20 @@ export class Messenger {
     },
     writable: () => this.outlets.pump(),
     idle: () => this.outlets.flushNow(),
+  }
+
+  /** Frames and answers keep their order on a link: behind the answer to a question nothing from before it comes. */
+  private async answeredSoFar(): Promise<void> {
+    if (!this.link) return
+    this.outlets.flushNow()
+    const { signal, done } = signalAfter(this.parts.timers, answeredWithinMs)
+    try {
+      await this.link.query({ type: 'time' }, signal)
+    } catch {
+      // The link is gone, or the mediator is slow: nothing more is known, and no more is said.
+    } finally {
+      done()
+    }
   }
 
   /** A sender is gone: nobody waits for what its calls would answer. */

@@ -219,6 +219,30 @@ describe('whoever leaves', () => {
     expect(error).toMatchObject({ code: 'PEER_GONE', outcome: 'unknown', target: 'bob' })
   })
 
+  it.each(['call', 'sendAcked'] as const)(
+    'is no doubt for a %s that crosses the news: it was not delivered',
+    async (verb) => {
+      bob.on('take', () => 1)
+      await alice.call('bob', 'take')
+      net.wire('alice').hold('up')
+      const failed = rejection(alice[verb]('bob', 'take', undefined, { timeout: 60_000 }))
+      net.cut('bob')
+      await turns()
+      net.wire('alice').release('up')
+      expect(await failed).toMatchObject({ code: 'OFFLINE', outcome: 'not-delivered', hop: 'mediator', target: 'bob' })
+    },
+  )
+
+  it('is in doubt for what was handed on before, also where the mediator is slow to answer anything', async () => {
+    const failed = rejection(alice.call('bob', 'never'))
+    await running()
+    net.wire('alice').hold('up')
+    net.cut('bob')
+    await turns()
+    await time.advance(1_000)
+    expect(await failed).toMatchObject({ code: 'PEER_GONE', outcome: 'unknown' })
+  })
+
   it('lets the others go on', async () => {
     const carol = await net.join('carol')
     carol.on('echo', ({ body }) => body)

@@ -303,7 +303,8 @@ describe('a process that crashes', () => {
     ghost.then(end, end)
     const call = a.call('b', 'slow')
     net.crash('b')
-    expect(await rejection(net.until(call))).toMatchObject({ code: 'PEER_GONE', outcome: 'unknown' })
+    // It had not reached the mediator yet, which says so.
+    expect(await rejection(net.until(call))).toMatchObject({ code: 'OFFLINE', outcome: 'not-delivered' })
     await net.advance(60_000)
     expect(settled).toBe(false)
     expect(net.history.operations({ node: 'b' })[0]!.end).toMatchObject({ type: 'unknown', error: undefined })
