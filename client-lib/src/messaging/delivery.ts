@@ -13,7 +13,10 @@ export interface Command<Body = unknown> {
   readonly body: Body
   /** Size of the body as sent, bytes. */
   readonly bodyBytes: number
-  /** Correlation: the same at sender and receiver. */
+  /**
+   * Its sender and, of what is answered, the number that the question has there too; of all else, its place among what
+   * that sender sent. No two messages have the same one.
+   */
   readonly key: string
   /** What the sender put beside the body. */
   readonly meta: { readonly [name: string]: unknown }
@@ -27,6 +30,12 @@ export interface Context {
   readonly to: string
   /** The group it was addressed to; none where it was addressed to this node. */
   readonly groups: readonly string[]
+  /**
+   * The groups that the sender is in, as it says itself, sealed. It is asked with the first use, and not again while its
+   * link lives.
+   * @throws SealwayError `PEER_GONE` where it has left; else as a call
+   */
+  senderGroups(): Promise<readonly string[]>
   readonly key: string
   /** When it was sealed, by the sender's clock; ms since 1970. */
   readonly sentAt: number
@@ -143,8 +152,19 @@ export class Delivery implements Command, Context {
     return this.arrival.sender.link
   }
 
+  senderGroups(): Promise<readonly string[]> {
+    return this.arrival.sender.groups(this.arrival.scope)
+  }
+
   get key(): string {
-    return `${this.from}/${this.corr < 0 ? '-' : this.corr}`
+    return `${this.from}/${this.corr < 0 ? this.place : this.corr}`
+  }
+
+  /** Of what has no number of its own. */
+  private get place(): string {
+    const { flow, counter, carriedBy } = this.arrival
+    if (carriedBy !== undefined) return String(carriedBy)
+    return `${Buffer.from(flow.id).toString('hex')}.${counter}.${this.metaStart}`
   }
 
   get flags(): number {

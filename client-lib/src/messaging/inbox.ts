@@ -6,7 +6,7 @@ import { decodeReceipt, type Receipt } from '../crypto/receipt.js'
 import { type Delivery, deliveryOf } from './delivery.js'
 import { FlowOutcomes, Outcome } from './outcomes.js'
 import { type ActionNames, type Codec, decodeBody, earlyOrKeptFlag } from './payload.js'
-import { type Arrival, Sender } from './sender.js'
+import { type Arrival, type AskGroups, Sender } from './sender.js'
 
 /** What hangs on a flow that this node receives: where it is in its order. */
 export interface FlowOrder {
@@ -21,6 +21,7 @@ export interface InboxParts {
   readonly actions: ActionNames
   readonly codec: Codec | undefined
   readonly clock: () => number
+  readonly askGroups: AskGroups
   readonly dispatch: (delivery: Delivery) => void
   /** A frame came again: what was answered then is answered again. */
   readonly again: (outcome: Outcome) => void
@@ -75,7 +76,7 @@ export class Inbox {
 
   announce(number: number, from: string, to: string, scope: string): void {
     this.retire(number)
-    const sender = this.senders.get(from) ?? new Sender(from)
+    const sender = this.senders.get(from) ?? new Sender(from, this.parts.askGroups)
     sender.routes++
     this.senders.set(from, sender)
     this.routes.set(number, new Route(sender, to, scope))
@@ -146,7 +147,8 @@ export class Inbox {
     const { clock } = this.parts
     const { from, to, scope, sender } = route
     const { transport } = this
-    const arrival: Arrival = { from, to, scope, sentAt: result.ts, receivedAt: clock(), transport, sender, clock }
+    const receivedAt = clock()
+    const arrival: Arrival = { from, to, scope, sentAt: result.ts, receivedAt, transport, sender, flow, counter, clock }
     while (cursor.next()) this.record(route, arrival, flow, counter, cursor, late)
   }
 

@@ -27,7 +27,7 @@ import { Attempts } from './policy/attempts.js'
 import { Balancer } from './policy/balance.js'
 import { Breakers } from './policy/breaker.js'
 import { Policies } from './policy/policy.js'
-import { Questions } from './questions.js'
+import { groupsAction, Questions } from './questions.js'
 import { Refusals } from './refusals.js'
 import { Lanes } from './streams/lanes.js'
 import type { StreamOptions, StreamReader } from './streams/reader.js'
@@ -140,6 +140,7 @@ export class Messenger {
       logger: parts.logger,
       events,
     })
+    this.handlers.table.set(groupsAction, [() => parts.groups], { ours: true })
     this.inbox = new Inbox({
       opener: new Opener<FlowOrder>({
         keyring: parts.keyring,
@@ -152,6 +153,7 @@ export class Messenger {
       actions: this.actions,
       codec: parts.codec,
       clock,
+      askGroups: (name, scope) => this.questions.groupsOf(name, scope),
       dispatch: (delivery) => this.answers.dispatch(delivery),
       again: (outcome) => this.answers.again(outcome),
       withdrawn: (from, corr) => this.answers.withdrawn(from, corr),

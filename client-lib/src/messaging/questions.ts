@@ -22,6 +22,9 @@ import type {
 
 const broadcastTimeoutMs = 10_000
 const ackedTimeoutMs = 10_000
+/** What each node answers of itself; an action of the library, which `on` refuses. */
+export const groupsAction = '$groups'
+const groupsTimeoutMs = 5_000
 /** A call or broadcast without payload takes back the one of the same number. */
 const withdrawal = new Uint8Array(0)
 
@@ -81,6 +84,20 @@ export class Questions {
           extraFlags,
         ),
     })
+  }
+
+  /** Which groups a node is in, as it says itself. */
+  async groupsOf(name: string, scope: string): Promise<readonly string[]> {
+    const answer = await this.ask(
+      this.parts.outlets.get(name, scope),
+      groupsAction,
+      undefined,
+      undefined,
+      groupsTimeoutMs,
+      0,
+    )
+    if (Array.isArray(answer) && answer.every((group) => typeof group === 'string')) return Object.freeze(answer)
+    throw new SealwayError('MALFORMED', { message: `${name} named no groups`, hop: 'receiver', target: name })
   }
 
   /** One attempt of a call. */

@@ -1,4 +1,5 @@
-import type { TransportName } from '@sealway/protocol'
+import { SealwayError, type TransportName } from '@sealway/protocol'
+import type { OpeningFlow } from '../crypto/flow-table.js'
 
 /**
  * What handlers keep about one sender, as long as its link lives: the user who logged in, a session. It is emptied when
@@ -24,18 +25,47 @@ export class LinkContext extends Map<PropertyKey, unknown> {
   }
 }
 
+/** Asks a node, sealed in that scope, which groups it is in. */
+export type AskGroups = (name: string, scope: string) => Promise<readonly string[]>
+
 /** One node whose messages arrive here, from the first route that is announced to the last that is retired. */
 export class Sender {
   /** Delivery routes that come from it. */
   routes = 0
   private context: LinkContext | undefined
+  private asked: Promise<readonly string[]> | undefined
 
-  constructor(readonly name: string) {}
+  constructor(
+    readonly name: string,
+    private readonly askGroups: AskGroups,
+  ) {}
 
   /** Made when it is first asked for: most senders need none. */
   get link(): LinkContext {
     this.context ??= new LinkContext(this.name)
     return this.context
+  }
+
+  /**
+   * Asked once while its link lives: a process does not change its groups (docs/decisions/0012).
+   * @throws SealwayError `PEER_GONE` where it is not there any more; else as a call
+   */
+  groups(scope: string): Promise<readonly string[]> {
+    this.asked ??= this.ask(scope)
+    return this.asked
+  }
+
+  private async ask(scope: string): Promise<readonly string[]> {
+    try {
+      const groups = this.link.ended ? [] : await this.askGroups(this.name, scope)
+      // Whoever has this name by now may be another process, in other groups.
+      if (!this.link.ended) return groups
+    } catch (error) {
+      this.asked = undefined
+      throw error
+    }
+    const message = `${this.name} left before it said which groups it is in`
+    throw new SealwayError('PEER_GONE', { message, outcome: 'not-delivered', hop: 'client', target: this.name })
   }
 
   end(): void {
@@ -55,5 +85,10 @@ export interface Arrival {
   /** Of this node's link. */
   readonly transport: TransportName | undefined
   readonly sender: Sender
+  /** With the counter, what tells this frame from all others. */
+  readonly flow: OpeningFlow
+  readonly counter: number
+  /** Of the stream in which a body came that is too large for a frame. */
+  readonly carriedBy?: number
   readonly clock: () => number
 }

@@ -68,6 +68,74 @@ describe('the context of a message', () => {
   })
 })
 
+describe('the key of a message', () => {
+  it('is the same at no two, whatever the verb, the frame or the size', async () => {
+    const carol = await net.join('carol')
+    const keys: string[] = []
+    for (const node of [bob, carol]) node.on('n', ({ key }) => void keys.push(key))
+    const large = Buffer.alloc(2 * 1024 * 1024)
+    await Promise.all([
+      ...Array.from({ length: 100 }, (_, i) => alice.send('bob', 'n', i)),
+      ...Array.from({ length: 100 }, (_, i) => alice.send('any:g', 'n', i)),
+      alice.send('bob', 'n', large),
+      alice.send('bob', 'n', large),
+      alice.sendAcked('bob', 'n'),
+      alice.call('bob', 'n'),
+      alice.publish('n.happened', 1),
+      carol.send('bob', 'n'),
+      carol.sendAcked('bob', 'n'),
+    ])
+    await until(() => keys.length === 206, 'all have come')
+    expect(new Set(keys).size).toBe(206)
+    expect(keys.filter((key) => key.startsWith('alice/'))).toHaveLength(204)
+  })
+})
+
+describe('the groups of a sender', () => {
+  const groups = (_command: unknown, ctx: Context) => ctx.senderGroups()
+
+  it('are what it says itself, whatever the message was addressed to', async () => {
+    const carol = await net.join('carol', { groups: ['orders', 'g'] })
+    bob.on('groups', groups)
+    for (const to of ['bob', 'any:g']) {
+      if (to === 'any:g') await alice.close()
+      expect(await carol.call(to, 'groups')).toEqual(['orders', 'g'])
+    }
+    const { replies } = await carol.broadcast('g', 'groups', undefined, { want: 'replies' })
+    expect(replies).toEqual(new Map([['bob', ['orders', 'g']]]))
+  })
+
+  it('are asked once for each link, and not before somebody wants to know', async () => {
+    bob.on('groups', groups)
+    bob.on('echo', ({ body }) => body)
+    const delivered = () => net.relay!.counters.of('DELIVERED').frames
+    await alice.call('bob', 'echo')
+    const before = delivered()
+    await alice.call('bob', 'echo')
+    const plain = delivered() - before
+    await alice.call('bob', 'groups')
+    const first = delivered() - before - plain
+    await alice.call('bob', 'groups')
+    expect([plain, first, delivered() - before - plain - first]).toEqual([2, 4, 2])
+  })
+
+  it('are those of the process that sent it, and of no later one', async () => {
+    let ask: () => Promise<readonly string[]> = async () => []
+    bob.on('take', (_command, ctx) => {
+      ask = () => ctx.senderGroups()
+    })
+    await alice.call('bob', 'take')
+    await alice.close()
+    await net.join('alice', { groups: ['elsewhere'] })
+    expect(await rejection(ask())).toMatchObject({ code: 'PEER_GONE', outcome: 'not-delivered', target: 'alice' })
+  })
+
+  it('are no action that a user could take', () => {
+    expect(() => bob.on('$groups', () => [])).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+    expect(bob.actions).toEqual([])
+  })
+})
+
 describe('what travels beside the body', () => {
   it('is the meta of the user, and the trace, with every verb', async () => {
     const got: unknown[] = []
