@@ -1,0 +1,40 @@
+import type { RawHeaders } from '@sealway/protocol'
+
+/** What concerns one connection, and not the message (RFC 9110 s7.6.1): here there is none. */
+const ofTheConnection: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/** @param name in lower case */
+export const isHopByHop = (name: string): boolean => ofTheConnection.has(name)
+
+/** The value of the first header of this name. @param name in lower case */
+export function headerOf(headers: RawHeaders, name: string): string | undefined {
+  for (let i = 0; i < headers.length; i += 2) {
+    const candidate = headers[i]!
+    if (candidate.length === name.length && candidate.toLowerCase() === name) return headers[i + 1]
+  }
+  return undefined
+}
+
+/** The headers that are handed on: without those of the connection, and without those that `Connection` names. */
+export function endToEnd(headers: RawHeaders): string[] {
+  const named = new Set<string>()
+  for (let i = 0; i < headers.length; i += 2) {
+    if (headers[i]!.toLowerCase() !== 'connection') continue
+    for (const name of headers[i + 1]!.split(',')) named.add(name.trim().toLowerCase())
+  }
+  const kept: string[] = []
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i]!.toLowerCase()
+    if (!ofTheConnection.has(name) && !named.has(name)) kept.push(headers[i]!, headers[i + 1]!)
+  }
+  return kept
+}
