@@ -14,7 +14,10 @@ export function checkShapes(options: object): void {
     [token === undefined || (typeof token === 'string' && token !== '') || isFunction(token), tokenForm],
     [keys === undefined || isKeys, 'keys must be a key (mk1_...), a list of keys, or { default, groups }'],
     [keysFile === undefined || typeof keysFile === 'string', 'keysFile must be a path'],
-    [transport === undefined || has(transport, 'connect'), 'transport must have connect(url, { signal })'],
+    [
+      transport === undefined || transport === 'http' || has(transport, 'connect'),
+      "transport must have connect(url, { signal }), or be 'http'",
+    ],
     [codec === undefined || has(codec, 'encode', 'decode'), 'codec must have encode(body) and decode(bytes)'],
     [
       logger === undefined || has(logger, 'debug', 'info', 'warn', 'error'),
@@ -55,7 +58,8 @@ const loopback = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/
 
 /** A token in clear over a network can be stolen; on this machine it cannot be seen. */
 export function refuseCleartext(url: string, insecure: boolean, transport: ClientTransport): void {
-  if (insecure || transport.name === 'ipc' || transport.name === 'memory' || !/^(?:http|ws):/.test(url)) return
+  if (insecure || transport.name === 'ipc' || transport.name === 'memory' || !/^(?:sealway\+http|http|ws):/.test(url))
+    return
   if (!URL.canParse(url) || loopback.test(new URL(url).hostname)) return
   throw invalid(
     `${url} would carry the token in clear to another host: use https:// or wss://, or set insecure (SEALWAY_INSECURE=1) inside a trusted network`,

@@ -29,7 +29,7 @@ export interface ConnectOptions {
   readonly name?: string
   /** Groups to be in: at least one. */
   readonly groups: readonly string[]
-  /** `http(s)://host:port`, `unix:/path`, `ws(s)://host:port`. Default: SEALWAY_URL, or http://127.0.0.1:4567. */
+  /** `http(s)://host:port`, `unix:/path`, `ws(s)://host:port`, `sealway+http(s)://host:port`. Default: SEALWAY_URL, or http://127.0.0.1:4567. */
   readonly url?: string
   /** Default: minted from PROTECTED_BASIC_AND_JWT (shared mode). */
   readonly token?: TokenSource
@@ -55,8 +55,8 @@ export interface ConnectOptions {
   readonly policies?: readonly TrafficPolicy[]
   /** Refuses frames that are not bound to this very process. */
   readonly strictIncarnation?: boolean
-  /** A transport of the user's own. */
-  readonly transport?: ClientTransport
+  /** `http`: plain requests, where neither an upgrade nor WebSocket passes. Or a transport of the user's own. */
+  readonly transport?: ClientTransport | 'http'
   /** Limits that differ from the defaults. */
   readonly limits?: Partial<Limits>
 }
@@ -114,8 +114,9 @@ export function resolveOptions(options: ConnectOptions, { environment, clock }: 
   const url = options.url ?? environment.SEALWAY_URL ?? defaultUrl
   const secret = environment.PROTECTED_BASIC_AND_JWT
   const keysFile = options.keysFile ?? (options.keys === undefined ? environment.SEALWAY_KEYS_FILE : undefined)
-  const transport = options.transport ?? chooseTransport(url)
-  if (!options.transport) checkUrl(url)
+  const own = typeof options.transport === 'object' ? options.transport : undefined
+  const transport = own ?? chooseTransport(url, options.transport === 'http' ? 'http' : undefined)
+  if (!own) checkUrl(url)
   refuseCleartext(url, options.insecure ?? environment.SEALWAY_INSECURE === '1', transport)
   const timeoutMs = options.timeout ?? defaultTimeoutMs
   if (!(timeoutMs > 0)) throw invalid(`timeout must be above 0 ms, not ${String(timeoutMs)}`)

@@ -20,6 +20,7 @@ import { createUpkeep } from './registry/upkeep.js'
 import { Relay } from './routing/relay.js'
 import { openDatabase } from './store/database.js'
 import { requireMigrated } from './store/migrate.js'
+import { acceptHttpLinks } from './transport/http.js'
 import { listenOnPath } from './transport/ipc.js'
 import { acceptUpgrades } from './transport/upgrade.js'
 import { acceptWebSockets, wsPath } from './transport/ws.js'
@@ -123,6 +124,10 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
   const publicApp: RequestListener = createPublicApp(deps)
   const servers = new Map<Server, Set<Socket>>()
   const hubs: SocketIoServer[] = []
+  const httpLinks = acceptHttpLinks({ idleMs: limits.deadAfterMs, now: () => performance.now() }, accept)
+  const listener: RequestListener = (request, response) => {
+    if (!httpLinks.handle(request, response)) publicApp(request, response)
+  }
   let ticker: NodeJS.Timeout | undefined
 
   const makeServer = (app: RequestListener): Server => {
@@ -144,6 +149,7 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
     policyFeed.stop()
     for (const hub of hubs) hub.engine.close()
     await Promise.all(Array.from(servers, ([server, sockets]) => closeServer(server, sockets)))
+    httpLinks.close()
     await relay.settled()
     await registry.close()
   }
@@ -153,7 +159,7 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
     registry,
 
     async listen() {
-      const server = makeServer(publicApp)
+      const server = makeServer(listener)
       hubs.push(acceptWebSockets(server, accept))
       acceptUpgrades(server, { transport: 'tcp', leaveAlone: [wsPath] }, accept)
       const admin = makeServer(
@@ -171,7 +177,7 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
         const port = await listenOnPort(server, config.host, config.port, 'PORT')
         const adminPort = await listenOnPort(admin, config.adminHost, config.adminPort, 'ADMIN_PORT')
         if (config.ipcPath) {
-          const ipc = makeServer(publicApp)
+          const ipc = makeServer(listener)
           acceptUpgrades(ipc, { transport: 'ipc', leaveAlone: [] }, accept)
           await listenOnPath(ipc, config.ipcPath)
         }
@@ -179,7 +185,10 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
         await registry.releaseAll()
         onCleared()
         upkeep.start()
-        ticker = setInterval(() => relay.tick(), tickMs)
+        ticker = setInterval(() => {
+          relay.tick()
+          httpLinks.tick()
+        }, tickMs)
         listening = true
         return {
           url: `http://${hostInUrl(config.host)}:${port}`,

@@ -160,6 +160,14 @@ describe('the options of connect', () => {
     expect(resolved.token()).toBe('a token')
   })
 
+  it.each([
+    [{ url: 'http://localhost:1', transport: 'http' as const }, 'http'],
+    [{ url: 'sealway+http://localhost:1' }, 'http'],
+    [{ url: 'http://localhost:1' }, 'tcp'],
+  ])('%j goes over %s', (options, name) => {
+    expect(resolve(options)).toMatchObject({ url: options.url, transport: { name } })
+  })
+
   it('have defaults for the rest', () => {
     const resolved = resolve()
     expect(resolved).toMatchObject({

@@ -6,7 +6,7 @@ import { type ConnectOptions, connect, type Node } from '@sealway/client'
 import { mintedBy } from '../../client-lib/src/session/token'
 import { startMediator, type TestMediator, type TestMediatorOptions } from './mediator'
 
-export const transports = ['tcp', 'ipc', 'ws'] as const
+export const transports = ['tcp', 'ipc', 'ws', 'http'] as const
 export type Transport = (typeof transports)[number]
 
 /** A real mediator on loopback, and nodes that share a key. `close()` it at the end of the test. */
@@ -26,7 +26,7 @@ export class Formation {
 
   url(transport: Transport): string {
     const { url, ipcPath } = this.started
-    return transport === 'ipc' ? `unix:${ipcPath}` : transport === 'ws' ? url.replace('http', 'ws') : url
+    return { tcp: url, ipc: `unix:${ipcPath}`, ws: url.replace('http', 'ws'), http: `sealway+${url}` }[transport]
   }
 
   /** A node in group `g`, unless the options say otherwise. */

@@ -23,8 +23,7 @@ import {
   tagBytes,
   type Welcome,
 } from '@sealway/protocol'
-import { ipcTransport, tcpTransport } from '../../client-lib/src/transport/tcp.js'
-import { wsTransport } from '../../client-lib/src/transport/ws.js'
+import { chooseTransport } from '../../client-lib/src/transport/choose.js'
 import { mintToken } from '../../server/src/auth/token.js'
 
 export interface Frame {
@@ -256,10 +255,9 @@ export const tokenFor = (
     ...(options.scopes ? { scopes: options.scopes } : {}),
   })
 
-/** Dials a mediator without saying hello. @param url as a node's: `http://`, `unix:`, `ws://` */
+/** Dials a mediator without saying hello. @param url as a node's: `http://`, `unix:`, `ws://`, `sealway+http://` */
 export async function dial(url: string): Promise<RawLink> {
-  const transport = url.startsWith('unix:') ? ipcTransport : url.startsWith('ws') ? wsTransport : tcpTransport
-  return new RawLink(await transport.connect(url, {}))
+  return new RawLink(await chooseTransport(url).connect(url, {}))
 }
 
 /** Dials, says hello and waits for the welcome. */

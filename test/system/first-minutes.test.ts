@@ -58,11 +58,17 @@ describe('the first minutes: make start, make client, make sender', () => {
     await sender.seesNext(/call client-1: .* = /)
   }, 60_000)
 
-  it.each(['tcp', 'ws', 'ipc'] as const)(
+  it.each(['tcp', 'ws', 'ipc', 'http'] as const)(
     'work the same over %s',
     async (transport) => {
       const socket = join(folder, 'sealway.sock')
-      const urls = { tcp: `http://127.0.0.1:${env.PORT}`, ws: `ws://127.0.0.1:${env.PORT}`, ipc: `unix:${socket}` }
+      const place = `127.0.0.1:${env.PORT}`
+      const urls = {
+        tcp: `http://${place}`,
+        ws: `ws://${place}`,
+        ipc: `unix:${socket}`,
+        http: `sealway+http://${place}`,
+      }
       env = { ...env, IPC_PATH: socket, LOG_FORMAT: 'json' }
       const mediator = startMediator()
       await mediator.saw(/is running/)

@@ -90,10 +90,36 @@ const overWebSocket = (): Promise<Attack> =>
     })
   })
 
+/** Plain requests: each piece is a POST, which says where in the stream it begins. */
+const overRequests = async (): Promise<Attack> => {
+  const at = `${mediator.url}/link`
+  const { link } = (await (await fetch(at, { method: 'POST' })).json()) as { link: string }
+  const ask = async (method: string, offset: number, body?: Buffer): Promise<void> => {
+    const headers = { 'sealway-link': link, 'sealway-offset': String(offset) }
+    await (await fetch(at, { method, headers, ...(body ? { body: new Uint8Array(body) } : {}) })).arrayBuffer()
+  }
+  let offset = 0
+  let before = Promise.resolve()
+  let end = () => {}
+  const closed = new Promise<void>((resolve) => {
+    end = () => void before.then(() => ask('DELETE', 0)).then(resolve)
+  })
+  return {
+    write(bytes) {
+      const from = offset
+      offset += bytes.length
+      before = before.then(() => ask('POST', from, bytes))
+    },
+    end,
+    closed,
+  }
+}
+
 const transports = {
   tcp: () => overSocket(() => connectTcp(Number(new URL(mediator.url).port), '127.0.0.1')),
   ipc: () => overSocket(() => connectTcp(mediator.ipcPath)),
   ws: () => overWebSocket,
+  http: () => overRequests,
 } satisfies { [name: string]: () => Dial }
 
 /**
@@ -164,6 +190,7 @@ describe('malformed frames', () => {
     ['tcp', 6_000, 32],
     ['ipc', 6_000, 32],
     ['ws', 2_000, 16],
+    ['http', 2_000, 16],
   ] as const)(
     'over %s, 100,000 of them on %i links: no crash, no growth, and calls of others go on',
     async (transport, links, atOnce) => {
@@ -208,24 +235,35 @@ describe('what looks right from outside', () => {
     link.connection.destroy()
   })
 
-  it.each(['tcp', 'ipc', 'ws'] as const)('frames in pieces of one byte arrive whole over %s', async (transport) => {
-    const url = { tcp: mediator.url, ipc: `unix:${mediator.ipcPath}`, ws: mediator.url.replace('http', 'ws') }[
-      transport
-    ]
-    const link = await dial(url)
-    const hello = { versions: [1], groups: ['g'], instance: '0'.repeat(32), token: tokenFor(mediator.jwtSecret).token }
-    const bytes = Buffer.concat([
-      encodeJson(FrameType.hello, { ...hello, name: transport }),
-      encodeFrame(FrameType.ping, 0, Buffer.from('are you there?')),
-    ])
-    for (const byte of bytes) link.write(Uint8Array.of(byte))
-    await link.until('welcome', () => link.welcome !== undefined)
-    const body = noise(5, 500)
-    link.open(1, transport)
-    for (const byte of sendFrame(1, body)) link.write(Uint8Array.of(byte))
-    expect((await link.next(FrameType.deliver)).body).toEqual(body)
-    link.connection.destroy()
-  })
+  it.each(['tcp', 'ipc', 'ws', 'http'] as const)(
+    'frames in pieces of one byte arrive whole over %s',
+    async (transport) => {
+      const url = {
+        tcp: mediator.url,
+        ipc: `unix:${mediator.ipcPath}`,
+        ws: mediator.url.replace('http', 'ws'),
+        http: `sealway+${mediator.url}`,
+      }[transport]
+      const link = await dial(url)
+      const hello = {
+        versions: [1],
+        groups: ['g'],
+        instance: '0'.repeat(32),
+        token: tokenFor(mediator.jwtSecret).token,
+      }
+      const bytes = Buffer.concat([
+        encodeJson(FrameType.hello, { ...hello, name: transport }),
+        encodeFrame(FrameType.ping, 0, Buffer.from('are you there?')),
+      ])
+      for (const byte of bytes) link.write(Uint8Array.of(byte))
+      await link.until('welcome', () => link.welcome !== undefined)
+      const body = noise(5, 500)
+      link.open(1, transport)
+      for (const byte of sendFrame(1, body)) link.write(Uint8Array.of(byte))
+      expect((await link.next(FrameType.deliver)).body).toEqual(body)
+      link.connection.destroy()
+    },
+  )
 
   it.each(['__proto__', 'constructor', 'prototype', '_\\u005fproto__'])(
     'JSON with the key %s ends the link as MALFORMED, in a hello as in a query',

@@ -24,7 +24,11 @@ afterAll(async () => {
 
 const keys = `mk1_${randomBytes(32).toString('base64url')}`
 const urlOf = (transport: string) =>
-  transport === 'ipc' ? `unix:${started.ipcPath}` : transport === 'ws' ? started.url.replace('http', 'ws') : started.url
+  new Map([
+    ['ipc', `unix:${started.ipcPath}`],
+    ['ws', started.url.replace('http', 'ws')],
+    ['http', `sealway+${started.url}`],
+  ]).get(transport) ?? started.url
 
 async function node(name: string, transport = 'tcp'): Promise<Node> {
   const token = () => tokenFor(started.jwtSecret, name).token
@@ -38,7 +42,7 @@ async function raw(name: string, instance: string, transport = 'tcp'): Promise<R
   return link
 }
 
-describe.each(['tcp', 'ipc', 'ws'])('over %s', (transport) => {
+describe.each(['tcp', 'ipc', 'ws', 'http'])('over %s', (transport) => {
   it('a second process with the name of a live one is refused NAME_IN_USE, and the first goes on', async () => {
     const first = await node('orders-1', transport)
     first.on('echo', ({ body }) => body)

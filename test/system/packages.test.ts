@@ -56,9 +56,9 @@ async function run(extension: 'cjs' | 'mjs', text: string, env: { [name: string]
 }
 
 describe.each(['cjs', 'mjs'] as const)('a service in %s', (extension) => {
-  it.each(['tcp', 'ws'] as const)('connects, calls and leaves over %s', async (transport) => {
+  it.each(['tcp', 'ws', 'http'] as const)('connects, calls and leaves over %s', async (transport) => {
     const output = await run(extension, program[extension] + body, {
-      URL: transport === 'ws' ? started.url.replace('http', 'ws') : started.url,
+      URL: started.url.replace('http', { tcp: 'http', ws: 'ws', http: 'sealway+http' }[transport]),
       NAME: `dual-${extension}-${transport}`,
       PROTECTED_BASIC_AND_JWT: started.jwtSecret,
     })

@@ -9,7 +9,7 @@ import { eventually } from '../support/until'
 
 const secret = randomBytes(32).toString('base64url')
 const keys = `mk1_${randomBytes(32).toString('base64url')}`
-const transports = ['tcp', 'ipc', 'ws'] as const
+const transports = ['tcp', 'ipc', 'ws', 'http'] as const
 
 let folder: string
 let port: number
@@ -46,7 +46,9 @@ async function startMediator(): Promise<void> {
 }
 
 const urlOf = (transport: (typeof transports)[number]): string =>
-  transport === 'ipc' ? `unix:${join(folder, 's')}` : `${transport === 'ws' ? 'ws' : 'http'}://127.0.0.1:${port}`
+  transport === 'ipc'
+    ? `unix:${join(folder, 's')}`
+    : `${{ tcp: 'http', ws: 'ws', http: 'sealway+http' }[transport]}://127.0.0.1:${port}`
 
 async function join_(name: string, transport: (typeof transports)[number]): Promise<Node> {
   const node = await connect(urlOf(transport), {

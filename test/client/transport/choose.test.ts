@@ -1,6 +1,17 @@
 import { chooseTransport } from '../../../client-lib/src/transport/choose.js'
 
 describe('the transport of a URL', () => {
+  it.each(['http://127.0.0.1:4567', 'https://mediator.example', 'sealway+http://127.0.0.1:4567'])(
+    'of %s is http where that is asked for',
+    (url) => {
+      expect(chooseTransport(url, 'http').name).toBe('http')
+    },
+  )
+
+  it.each(['unix:/run/sealway.sock', 'ws://127.0.0.1:4567'])('of %s cannot be http', (url) => {
+    expect(() => chooseTransport(url, 'http')).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+  })
+
   it.each([
     ['http://127.0.0.1:4567', 'tcp'],
     ['https://mediator.example', 'tcp'],
@@ -9,6 +20,8 @@ describe('the transport of a URL', () => {
     ['ipc:/run/sealway.sock', 'ipc'],
     ['ws://127.0.0.1:4567', 'ws'],
     ['wss://mediator.example', 'ws'],
+    ['sealway+http://127.0.0.1:4567', 'http'],
+    ['sealway+https://mediator.example', 'http'],
   ])('of %s is %s', (url, name) => {
     expect(chooseTransport(url).name).toBe(name)
   })

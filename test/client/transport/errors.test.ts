@@ -3,9 +3,12 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ClientTransport } from '@sealway/protocol'
+import { httpTransport } from '../../../client-lib/src/transport/http.js'
 import { ipcTransport, tcpTransport } from '../../../client-lib/src/transport/tcp.js'
 import { wsTransport } from '../../../client-lib/src/transport/ws.js'
 import { eventually, rejection } from '../../support/until.js'
+
+type Scheme = 'http' | 'unix' | 'ws' | 'sealway+http'
 
 /** Something that listens and is no mediator. */
 interface Stranger {
@@ -20,7 +23,7 @@ afterEach(async () => {
   for (const stranger of open.splice(0)) await stranger.close()
 })
 
-async function stranger(scheme: 'http' | 'unix' | 'ws', serve: (socket: Socket) => void): Promise<Stranger> {
+async function stranger(scheme: Scheme, serve: (socket: Socket) => void): Promise<Stranger> {
   const sockets = new Set<Socket>()
   const server: Server = createServer((socket) => {
     sockets.add(socket)
@@ -52,10 +55,11 @@ const answering = (bytes: string | Buffer) => (socket: Socket) => {
   socket.once('data', () => socket.write(bytes))
 }
 
-const cases: readonly (readonly ['http' | 'unix' | 'ws', ClientTransport])[] = [
+const cases: readonly (readonly [Scheme, ClientTransport])[] = [
   ['http', tcpTransport],
   ['unix', ipcTransport],
   ['ws', wsTransport],
+  ['sealway+http', httpTransport],
 ]
 
 describe.each(cases)('dialling %s:', (scheme, transport) => {
@@ -68,7 +72,7 @@ describe.each(cases)('dialling %s:', (scheme, transport) => {
     open.length = 0
     const error = await rejection(transport.connect(url, {}))
     expect(error).toMatchObject(notConnected)
-    expect(error.message).toContain(url.replace(/^(http|ws):\/\/|^unix:/, ''))
+    expect(error.message).toContain(url.replace(/^(sealway\+http|http|ws):\/\/|^unix:/, ''))
     expect(error.message).toMatch(/cannot be reached: ./)
   })
 
