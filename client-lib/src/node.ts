@@ -13,6 +13,11 @@ import {
 } from '@sealway/protocol'
 import type { Keyring, KeyringKeys } from './crypto/keyring.js'
 import { watchKeysFile } from './crypto/keys-file.js'
+import type { FetchInput } from './http/sealed/fetch.js'
+import type { NodeAnswer } from './http/sealed/fetch-all.js'
+import { httpAction } from './http/sealed/frames.js'
+import type { FetchOptions } from './http/sealed/request.js'
+import { SealedHttp } from './http/sealed/sealed-http.js'
 import type { Receipt } from './messaging/acked.js'
 import type { BroadcastReport } from './messaging/broadcast.js'
 import { aborted, refuseAborted, timeoutOf, type WaitOptions, watchDeadline } from './messaging/deadline.js'
@@ -103,6 +108,7 @@ export class Node {
   private readonly watches = new PeerWatches()
   private readonly members: Members
   private readonly topics: Topics
+  private readonly sealedHttp: SealedHttp
   private readonly plugins = new Set<string>()
   private readonly clock: () => number
   private readonly mediatorClock: MediatorClock
@@ -197,13 +203,35 @@ export class Node {
       members: (group) => this.peers(group, { timeout: askTimeoutMs }),
       watch: (group) => this.watchPeers(group),
     })
+    this.sealedHttp = this.makeSealedHttp()
     const { table } = this.messenger.handlers
     const ours = { ours: true }
     table.set(eventEntry, [this.topics.deliver], ours)
     table.set(subscriptionsAction, [this.topics.answer], ours)
     table.set(subscribedAction, [this.topics.told], ours)
+    table.set(httpAction, [this.sealedHttp.handler], ours)
     this.keysFile = options.keysFile === undefined ? undefined : this.watchKeys(options.keysFile)
     this.dialer.start()
+  }
+
+  private makeSealedHttp(): SealedHttp {
+    const { messenger, events } = this
+    const { callTimeoutMs, maxCallTimeoutMs } = this.options.limits
+    return new SealedHttp({
+      stream: (to, action, body, options) => {
+        if (this.state === 'closed') throw closedError(this.name)
+        return messenger.stream(to, action, body, options, this.away)
+      },
+      timers: this.timers,
+      clock: this.clock,
+      maxTimeoutMs: maxCallTimeoutMs,
+      usualTimeoutMs: (to) => messenger.policies.for(to, httpAction)?.timeoutMs ?? callTimeoutMs,
+      members: async (group, timeout, signal) => {
+        const peers = await this.peers(group, { timeout, ...(signal ? { signal } : {}) })
+        return peers.filter(({ online, name }) => online && name !== this.name).map(({ name }) => name)
+      },
+      refused: (from, code) => events.emit('refused', { from, code }),
+    })
   }
 
   private watchKeys(path: string): { reload(): void; close(): void } {
@@ -538,6 +566,27 @@ export class Node {
     return typeof first === 'function'
       ? this.topics.subscribe(pattern, first, options)
       : this.topics.events(pattern, first)
+  }
+
+  // ---- HTTP
+
+  /**
+   * As `fetch`, to the app that another node exposes: `http://orders-1/health`, or `any:orders/health`. Request and
+   * answer are sealed from end to end, and stream both ways. Nothing is repeated. Rejects with a SealwayError, and not
+   * with a TypeError; `signal` and its own `timeout` (30 s, until the head of the answer) end it, there too.
+   * @throws SealwayError as `stream`; `NO_HTTP` where that node exposes nothing, `BAD_ANSWER` where it answers with what is no HTTP
+   */
+  fetch(input: FetchInput, init?: FetchOptions): Promise<Response> {
+    return this.sealedHttp.fetch(input, init)
+  }
+
+  /**
+   * The same request to every other member of a group, `group:orders/health`: what each answered, or why it did not, in
+   * the order of their names. Bodies are to be read or cancelled.
+   * @throws SealwayError `INVALID_ARGUMENT`; as `peers`; what fails at one node is in its answer
+   */
+  fetchAll(input: FetchInput, init?: FetchOptions): Promise<NodeAnswer[]> {
+    return this.sealedHttp.fetchAll(input, init)
   }
 
   // ---- peers

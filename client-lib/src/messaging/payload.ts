@@ -41,6 +41,11 @@ export interface Codec {
   decode(bytes: Uint8Array): unknown
 }
 
+/** Bytes of the library's own, which the codec of the user has nothing to do with. */
+export class OwnBytes {
+  constructor(readonly bytes: Uint8Array) {}
+}
+
 /** How deep a JSON body may be nested. */
 const maxDepth = 512
 
@@ -59,7 +64,7 @@ export class BodyWriter {
 
   /** @throws SealwayError `UNSERIALISABLE` */
   prepare(body: unknown): void {
-    if (this.codec && body !== undefined) {
+    if (this.codec && body !== undefined && !(body instanceof OwnBytes)) {
       this.setBytes(Encoding.custom, this.encodeCustom(body))
     } else if (body instanceof Uint8Array) {
       this.setBytes(Encoding.bytes, body)
@@ -72,6 +77,8 @@ export class BodyWriter {
       this.text = ''
     } else if (body instanceof ArrayBuffer) {
       this.setBytes(Encoding.bytes, new Uint8Array(body))
+    } else if (body instanceof OwnBytes) {
+      this.setBytes(Encoding.bytes, body.bytes)
     } else {
       this.setText(Encoding.json, toJson(body, 'the body'))
     }

@@ -9,6 +9,9 @@ import { inboundOf, type Registry, type StreamsParts } from './registry.js'
 import { closeStream, isStream, type Source, single, sourceOf } from './source.js'
 import type { Stream } from './stream.js'
 
+/** What a handler of the library's own returns that answers on its stream itself. */
+export const answersItself = Symbol('answers itself')
+
 /** Another node opens a stream: its handler is asked. @returns false where the record is malformed */
 export function takeStream(
   parts: StreamsParts,
@@ -43,6 +46,7 @@ export function takeStream(
 
 /** What the handler answers: one value, a stream of them, or an error. */
 export function answerStream(parts: StreamsParts, delivery: Delivery, status: number, body: unknown): void {
+  if (body === answersItself) return
   const stream = delivery.stream!
   if (status === ReplyStatus.ok) return send(parts, delivery, stream, body)
   const { code, message } = (body ?? {}) as { code?: unknown; message?: unknown }

@@ -1,0 +1,47 @@
+import type { RawHeaders } from '@sealway/protocol'
+import type { Answer } from './ask.js'
+
+/** These have no body, whatever is sent (Fetch Standard, "null body status"). */
+const bodiless: ReadonlySet<number> = new Set([204, 205, 304])
+
+/** A body that nobody reads and nobody knows any more must not keep its stream open. */
+const forgotten = new FinalizationRegistry<Answer>((answer) => answer.cancel())
+
+/** A `Response` whose body is pulled from the other node as it is read. */
+export function responseOf(answer: Answer, method: string, url: string, redirected: boolean): Response {
+  const { status, reason, headers } = answer.head!
+  const empty = method === 'HEAD' || bodiless.has(status)
+  if (empty) answer.cancel()
+  const response = new Response(empty ? null : (answer.whole ?? bodyOf(answer)), {
+    status,
+    statusText: reason,
+    headers: headersOf(headers),
+  })
+  // A Response that was not fetched by Node has neither.
+  Object.defineProperty(response, 'url', { value: url })
+  if (redirected) Object.defineProperty(response, 'redirected', { value: true })
+  return response
+}
+
+function bodyOf(answer: Answer): ReadableStream<Uint8Array> {
+  const body = new ReadableStream<Uint8Array>(
+    {
+      pull: async (controller) => {
+        const piece = await answer.next()
+        if (piece) controller.enqueue(piece)
+        else controller.close()
+      },
+      cancel: () => answer.cancel(),
+    },
+    { highWaterMark: 0 },
+  )
+  forgotten.register(body, answer)
+  return body
+}
+
+/** Several of one name stay several, as `Set-Cookie` must. */
+function headersOf(raw: RawHeaders): Headers {
+  const headers = new Headers()
+  for (let i = 0; i < raw.length; i += 2) headers.append(raw[i]!, raw[i + 1]!)
+  return headers
+}
