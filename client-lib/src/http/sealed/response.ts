@@ -12,7 +12,8 @@ export function responseOf(answer: Answer, method: string, url: string, redirect
   const { status, reason, headers } = answer.head!
   const empty = method === 'HEAD' || bodiless.has(status)
   if (empty) answer.cancel()
-  const response = new Response(empty ? null : (answer.whole ?? bodyOf(answer)), {
+  const body = empty ? null : (answer.whole ?? bodyOf(answer))
+  const response = new Response(body as ConstructorParameters<typeof Response>[0], {
     status,
     statusText: reason,
     headers: headersOf(headers),
