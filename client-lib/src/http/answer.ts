@@ -19,7 +19,8 @@ export class Answer implements ExchangeReader, ResponseEvents {
   private readonly socket: ServedSocket
   private readonly exchange: Exchange
   private readonly parts: AnswerParts
-  private over = false
+  /** Nothing more can come of it. */
+  over = false
   /** The whole body had arrived before the headers were set. */
   private early: { trailers: RawHeaders } | undefined
   private begun = false
@@ -50,11 +51,11 @@ export class Answer implements ExchangeReader, ResponseEvents {
   data(chunk: Uint8Array): void {
     this.some = true
     this.socket.touch()
-    this.request.push(chunk)
+    this.guarded(() => this.request.push(chunk))
   }
 
   end(trailers: RawHeaders): void {
-    if (this.begun) this.request.complete(trailers)
+    if (this.begun) this.guarded(() => this.request.complete(trailers))
     else this.early = { trailers }
   }
 
@@ -64,7 +65,16 @@ export class Answer implements ExchangeReader, ResponseEvents {
 
   drain(): void {
     this.socket.touch()
-    this.response.drained()
+    this.guarded(() => this.response.drained())
+  }
+
+  /** Listeners run in here. What they throw concerns this request, and not the carrier of all. */
+  private guarded(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      this.failed(error)
+    }
   }
 
   // ---- what the response tells
@@ -115,9 +125,9 @@ export class Answer implements ExchangeReader, ResponseEvents {
     if (this.over) return
     this.over = true
     // First, so that the request finds it closed and does not break off what is over.
-    this.socket.closed(error)
-    this.request.message.destroy(error)
-    this.response.over()
+    this.guarded(() => this.socket.closed(error))
+    this.guarded(() => this.request.message.destroy(error))
+    this.guarded(() => this.response.over())
   }
 }
 

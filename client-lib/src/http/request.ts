@@ -2,7 +2,6 @@ import { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { RawHeaders } from '@sealway/protocol'
 import type { Asker, Exchange } from './exchange.js'
-import type { ServedSocket } from './socket.js'
 
 /** What a request that came by name knows of who sent it: `req.sealway`. */
 export interface SealwayAsker extends Asker {
@@ -27,7 +26,7 @@ interface Internals {
 
 /**
  * Node's own request, whose body comes out of an exchange. What differs is set on the object itself: Express puts
- * another prototype under every request (decisions/0012).
+ * another prototype under every request (decisions/0013).
  */
 export class ServedRequest {
   readonly message: IncomingMessage & Internals
@@ -35,7 +34,7 @@ export class ServedRequest {
   /** Bytes that were pushed and not yet reported as taken. */
   private untaken = 0
 
-  constructor(exchange: Exchange, socket: ServedSocket) {
+  constructor(exchange: Exchange, socket: object) {
     const message = new IncomingMessage(socket as unknown as Socket) as IncomingMessage & Internals
     const { head, asker } = exchange
     this.exchange = exchange

@@ -36,7 +36,7 @@ interface Internals {
 /**
  * Node's own response, whose ways out lead into an exchange instead of a socket: `_storeHeader` (the head is final),
  * `_send` (bytes of the body), `_writeRaw` (1xx), `end`. All rules, events and errors stay Node's. They are set on the
- * object itself: Express puts another prototype under every response (decisions/0012).
+ * object itself: Express puts another prototype under every response (decisions/0013).
  */
 export class ServedResponse {
   readonly message: ServerResponse & Internals

@@ -3,6 +3,7 @@ import { Answer, type AnswerParts } from './answer.js'
 import { type Entry, entryOf, type HttpApp, type UpgradeListener } from './app.js'
 import type { Exchange, Serve } from './exchange.js'
 import { headerOf } from './hop-by-hop.js'
+import { beginUpgrade } from './upgrade.js'
 
 export interface ServeParts {
   /** A handler threw, rejected, or answered with what cannot be sent; the client got a 500, or a broken answer. */
@@ -36,7 +37,12 @@ export function createServe(app: HttpApp, { onError, upgrade, timers = realTimer
 }
 
 function begin(entry: Entry, exchange: Exchange, parts: AnswerParts): void {
+  if (headerOf(exchange.head.headers, 'upgrade') !== undefined) {
+    const listener = entry.upgrade()
+    if (listener) return beginUpgrade(exchange, listener, parts)
+  }
   const answer = new Answer(exchange, parts)
+  if (answer.over) return
   try {
     const returned = handlerFor(entry, exchange, answer)(answer.request.message, answer.response.message)
     if (isThenable(returned)) returned.then(undefined, (error: unknown) => answer.failed(error))
