@@ -486,7 +486,8 @@ export class Node {
   /**
    * Opens a stream: the items of a handler that returns a generator, a Node or web stream, pulled as they are read;
    * `break` ends it there too. The handler reads `input` as `ctx.input`. `timeout` is how long to wait until a handler
-   * answers or reads; the stream then takes as long as it takes. To `any:` it goes on with the node that accepted.
+   * answers or reads; the stream then takes as long as it takes. Opened by a handler for a caller with a deadline, it ends
+   * with that one's `TIMEOUT`. To `any:` it goes on with the node that accepted.
    * @throws SealwayError `INVALID_NAME`, `INVALID_ARGUMENT`, `BUSY`, `ABORTED`, `CLOSED`, at once; who reads gets what
    * else `call` throws, and once it has begun `STREAM_LOST` (data: { offset }) where the way broke
    */

@@ -38,7 +38,7 @@ export class Answers {
     this.parts = parts
     this.handlers = new Handlers({
       maxRunning: parts.maxRunning,
-      monotonic: parts.timers.monotonic,
+      monotonic: () => parts.timers.monotonic(),
       hookFailed: ({ action }, { from }, error) => this.crashed(action, from, error, 'a hook crashed'),
       answer: (delivery, result) => this.answer(delivery, result),
       failed: (delivery, error) => this.failed(delivery, error),

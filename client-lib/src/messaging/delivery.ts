@@ -14,8 +14,8 @@ export interface Command<Body = unknown> {
   /** Size of the body as sent, bytes. */
   readonly bodyBytes: number
   /**
-   * Its sender and, of what is answered, the number that the question has there too; of all else, its place among what
-   * that sender sent. No two messages have the same one.
+   * Correlation: its sender, and the number that the question has there too. What is not answered has none; it gets one
+   * here, with a minus. No two messages that a process receives have the same key.
    */
   readonly key: string
   /** What the sender put beside the body. */
@@ -81,6 +81,14 @@ export function isExpectedError(thrown: unknown): thrown is ExpectedError {
   }
 }
 
+/** What became of a stream that a handler answered with. */
+export type StreamEnd =
+  | { readonly type: 'complete' }
+  /** Its reader stopped, or the way broke. */
+  | { readonly type: 'broken'; readonly error: SealwayError }
+  /** The handler's stream threw. */
+  | { readonly type: 'threw'; readonly error: unknown }
+
 /** One message on its way to a handler: command and context in one object, decoded when asked. */
 export class Delivery implements Command, Context {
   private decoded: unknown
@@ -96,7 +104,12 @@ export class Delivery implements Command, Context {
   timer: unknown
   /** The stream that it opened. */
   stream: Stream | undefined
+  /** Its sender has its answer, or will get none. */
+  answered = false
+  /** Told once when the stream ends that the handler answered with: after its end, or with what broke it. */
+  onStreamEnd: ((end: StreamEnd) => void) | undefined
   private items: Items | undefined
+  private serial: number | undefined
 
   constructor(
     readonly action: string,
@@ -105,7 +118,7 @@ export class Delivery implements Command, Context {
     readonly kind: number,
     /** -1: nobody waits for an answer. */
     readonly corr: number,
-    readonly deadline: number | undefined,
+    public deadline: number | undefined,
     private readonly encoding: number,
     private readonly bytes: Buffer,
     private readonly metaStart: number,
@@ -157,14 +170,9 @@ export class Delivery implements Command, Context {
   }
 
   get key(): string {
-    return `${this.from}/${this.corr < 0 ? this.place : this.corr}`
-  }
-
-  /** Of what has no number of its own. */
-  private get place(): string {
-    const { flow, counter, carriedBy } = this.arrival
-    if (carriedBy !== undefined) return String(carriedBy)
-    return `${Buffer.from(flow.id).toString('hex')}.${counter}.${this.metaStart}`
+    if (this.corr >= 0) return `${this.from}/${this.corr}`
+    this.serial ??= this.arrival.serials.next()
+    return `${this.from}/-${this.serial}`
   }
 
   get flags(): number {
@@ -216,6 +224,14 @@ export class Delivery implements Command, Context {
   takes(stream: Stream, items: Items): void {
     this.stream = stream
     this.items = items
+  }
+
+  /** The stream that it answered with is over. */
+  streamEnded(end: StreamEnd): void {
+    const told = this.onStreamEnd
+    this.answered = true
+    this.onStreamEnd = undefined
+    told?.(end)
   }
 
   get signal(): AbortSignal {

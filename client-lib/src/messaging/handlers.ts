@@ -154,11 +154,13 @@ export class Handlers {
       if (isThenable(result)) pending = Promise.resolve(result)
     } catch (error) {
       if (claimed) claimed.running--
+      delivery.answered = true
       this.parts.failed(delivery, error)
       return
     }
     if (!pending) {
       if (claimed) claimed.running--
+      delivery.answered = !delivery.stream
       this.parts.answer(delivery, result)
       return
     }
@@ -174,6 +176,7 @@ export class Handlers {
   private done(delivery: Delivery, line: Line | undefined, report: () => void): void {
     this.runningCount--
     this.parts.running(delivery, false)
+    delivery.answered = !delivery.stream
     report()
     while (this.ready.size > 0 && this.runningCount < this.parts.maxRunning) {
       const next = this.ready.shift()!

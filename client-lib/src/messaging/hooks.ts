@@ -1,7 +1,15 @@
 import type { SealwayError } from '@sealway/protocol'
-import { type Command, type Context, type Delivery, type ExpectedError, isExpectedError } from './delivery.js'
+import {
+  type Command,
+  type Context,
+  Delivery,
+  type ExpectedError,
+  isExpectedError,
+  type StreamEnd,
+} from './delivery.js'
 import type { NodeEvents } from './events.js'
 import { type Handler, isThenable } from './middleware.js'
+import { isStream } from './streams/source.js'
 
 /** What became of one message. */
 export type Handled = { /** From the first `before` to the end, ms. */ readonly durationMs: number } & (
@@ -12,12 +20,17 @@ export type Handled = { /** From the first `before` to the end, ms. */ readonly 
   | { readonly type: 'crashed'; readonly error: unknown }
   /** No handler ran: there is none, or no room. */
   | { readonly type: 'refused'; readonly error: SealwayError }
+  /** It answered with a stream that did not come to its end: its reader stopped, or the way broke. */
+  | { readonly type: 'broken'; readonly error: SealwayError }
 )
 
 /** Runs before a handler and its middlewares; what it throws, or rejects with, is the answer. */
 export type BeforeHook = (command: Command, context: Context) => unknown
 
-/** Sees what became of a message, before the answer leaves. It changes nothing and nobody waits for it. */
+/**
+ * Sees what became of a message, before the answer leaves; of a stream, when it has ended. It changes nothing and nobody
+ * waits for it.
+ */
 export type AfterHook = (command: Command, context: Context, handled: Handled) => unknown
 
 /** What a plugin may hang on a node, besides what `install` does. */
@@ -80,16 +93,13 @@ export class Hooks {
     return (command, context) => {
       const startedAt = this.monotonic()
       const crashed = (error: unknown): never => {
-        this.ended(
-          command,
-          context,
-          startedAt,
-          isExpectedError(error) ? { type: 'failed', error } : { type: 'crashed', error },
-        )
+        this.ended(command, context, startedAt, thrown(error))
         throw error
       }
       const answered = (result: unknown): unknown => {
-        this.ended(command, context, startedAt, { type: 'answered', result })
+        if (context instanceof Delivery && context.stream && isStream(result)) {
+          context.onStreamEnd = (end) => this.ended(command, context, startedAt, handledOf(end, result))
+        } else this.ended(command, context, startedAt, { type: 'answered', result })
         return result
       }
       let result: unknown
@@ -122,7 +132,7 @@ export class Hooks {
     return undefined
   }
 
-  private ended(command: Command, context: Context, startedAt: number, handled: WithoutDuration<Handled>): void {
+  private ended(command: Command, context: Context, startedAt: number, handled: What): void {
     if (this.afters.length > 0)
       this.runAfters(command, context, { ...handled, durationMs: this.monotonic() - startedAt })
   }
@@ -137,6 +147,22 @@ export class Hooks {
         this.onError(error, command, context)
       }
     }
+  }
+}
+
+type What = WithoutDuration<Handled>
+
+const thrown = (error: unknown): What =>
+  isExpectedError(error) ? { type: 'failed', error } : { type: 'crashed', error }
+
+function handledOf(end: StreamEnd, result: unknown): What {
+  switch (end.type) {
+    case 'complete':
+      return { type: 'answered', result }
+    case 'threw':
+      return thrown(end.error)
+    case 'broken':
+      return end
   }
 }
 

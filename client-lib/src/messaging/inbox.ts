@@ -6,7 +6,7 @@ import { decodeReceipt, type Receipt } from '../crypto/receipt.js'
 import { type Delivery, deliveryOf } from './delivery.js'
 import { FlowOutcomes, Outcome } from './outcomes.js'
 import { type ActionNames, type Codec, decodeBody, earlyOrKeptFlag } from './payload.js'
-import { type Arrival, type AskGroups, Sender } from './sender.js'
+import { type Arrival, type AskGroups, Sender, Serials } from './sender.js'
 
 /** What hangs on a flow that this node receives: where it is in its order. */
 export interface FlowOrder {
@@ -69,6 +69,7 @@ export class Inbox {
   private readonly senders = new Map<string, Sender>()
   private transport: TransportName | undefined
   private readonly cursor = new RecordCursor()
+  private readonly serials = new Serials()
 
   constructor(parts: InboxParts) {
     this.parts = parts
@@ -146,9 +147,9 @@ export class Inbox {
     }
     const { clock } = this.parts
     const { from, to, scope, sender } = route
-    const { transport } = this
+    const { transport, serials } = this
     const receivedAt = clock()
-    const arrival: Arrival = { from, to, scope, sentAt: result.ts, receivedAt, transport, sender, flow, counter, clock }
+    const arrival: Arrival = { from, to, scope, sentAt: result.ts, receivedAt, transport, sender, serials, clock }
     while (cursor.next()) this.record(route, arrival, flow, counter, cursor, late)
   }
 

@@ -17,9 +17,10 @@ import { counterOf, sameFlow } from './frame-id.js'
 import type { Handlers } from './handlers.js'
 import { Hints } from './hints.js'
 import { type FlowOrder, Inbox } from './inbox.js'
+import { callerWaitsMs } from './inherited.js'
 import { Large } from './large.js'
 import { Launcher } from './launcher.js'
-import { encodeMeta } from './meta.js'
+import { encodeMeta, leftField } from './meta.js'
 import type { Outlet } from './outlet.js'
 import { Outlets, usualScope } from './outlets.js'
 import { ActionNames, BodyWriter, type Codec } from './payload.js'
@@ -305,8 +306,12 @@ export class Messenger {
   stream(to: string, action: string, body: unknown, options: StreamOptions = {}, ready?: Promise<void>): StreamReader {
     const outlet = this.outlet(to)
     const name = this.actions.encode(action)
-    const timeoutMs = this.questions.timeout(options, this.parts.limits.callTimeoutMs, outlet.to, action)
-    return this.streams.open({ outlet, action, name, meta: encodeMeta(options), body, options, timeoutMs, ready })
+    const { limits, clock } = this.parts
+    const timeoutMs = this.questions.timeout(options, limits.callTimeoutMs, outlet.to, action)
+    const leftMs = callerWaitsMs(clock)
+    const told = leftMs === undefined ? options : { ...options, meta: { ...options.meta, [leftField]: leftMs } }
+    const meta = encodeMeta(told)
+    return this.streams.open({ outlet, action, name, meta, body, options, timeoutMs, leftMs, ready })
   }
 
   // ---- the link

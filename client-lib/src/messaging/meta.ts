@@ -13,6 +13,11 @@ export interface MetaOptions {
 }
 
 /**
+ * Of a stream: how long the one still waits for whom it was opened, ms. Fields that begin with `$` are the library's own.
+ */
+export const leftField = '$left'
+
+/**
  * @returns undefined where there is nothing to say
  * @throws SealwayError `INVALID_ARGUMENT`, `UNSERIALISABLE`, `TOO_LARGE`
  */

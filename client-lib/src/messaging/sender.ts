@@ -1,5 +1,4 @@
 import { SealwayError, type TransportName } from '@sealway/protocol'
-import type { OpeningFlow } from '../crypto/flow-table.js'
 
 /**
  * What handlers keep about one sender, as long as its link lives: the user who logged in, a session. It is emptied when
@@ -73,6 +72,15 @@ export class Sender {
   }
 }
 
+/** Numbers for messages that have none of their own, given when one is first asked for: most are never looked at. */
+export class Serials {
+  private last = 0
+
+  next(): number {
+    return ++this.last
+  }
+}
+
 /** One frame that arrived: what all its messages have in common. */
 export interface Arrival {
   readonly from: string
@@ -85,10 +93,6 @@ export interface Arrival {
   /** Of this node's link. */
   readonly transport: TransportName | undefined
   readonly sender: Sender
-  /** With the counter, what tells this frame from all others. */
-  readonly flow: OpeningFlow
-  readonly counter: number
-  /** Of the stream in which a body came that is too large for a frame. */
-  readonly carriedBy?: number
+  readonly serials: Serials
   readonly clock: () => number
 }

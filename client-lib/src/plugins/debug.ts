@@ -37,6 +37,8 @@ function endOf(handled: Handled): string {
       return `crashed ${quote(messageOf(handled.error))}`
     case 'refused':
       return `refused ${handled.error.code}`
+    case 'broken':
+      return `broken ${handled.error.code}`
   }
 }
 

@@ -13,6 +13,8 @@ export interface ActionStats {
   readonly crashed: number
   /** No handler ran. */
   readonly refused: number
+  /** Streams that did not come to their end: the reader stopped, or the way broke. */
+  readonly broken: number
   /** Of those that a handler took. */
   readonly p50Ms: number
   readonly p95Ms: number
@@ -75,7 +77,7 @@ export function stats({ action = 'stats.read', clock = Date.now }: StatsOptions 
 }
 
 class Counts {
-  private readonly ends = { answered: 0, failed: 0, crashed: 0, refused: 0 }
+  private readonly ends = { answered: 0, failed: 0, crashed: 0, refused: 0, broken: 0 }
   private readonly durations = new Histogram()
 
   add({ type, durationMs }: Handled): void {

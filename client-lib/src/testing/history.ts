@@ -46,7 +46,7 @@ export interface Ran extends Entry {
   readonly run: number | undefined
   readonly from: string
   readonly action: string
-  readonly outcome: 'answered' | 'failed' | 'crashed' | 'refused'
+  readonly outcome: 'answered' | 'failed' | 'crashed' | 'refused' | 'broken'
   /** What it answered, or threw. */
   readonly result: unknown
 }

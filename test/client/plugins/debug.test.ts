@@ -31,7 +31,7 @@ it('prints a line for each command: key, action, from, to, size, duration, outco
     'alice/1 ask from alice to bob, 4 B, # ms: answered',
     'alice/2 fail from alice to any:g, 7 B, # ms: failed OUT_OF_STOCK',
     'alice/3 unheard-of from alice to bob, 0 B, # ms: refused NO_HANDLER',
-    expect.stringMatching(/^alice\/[0-9a-f]{16}\.\d+\.\d+ ask from alice to bob, 0 B, # ms: answered$/),
+    'alice/-1 ask from alice to bob, 0 B, # ms: answered',
   ])
 })
 

@@ -64,6 +64,7 @@ describe('the plugin stats', () => {
         failed: 1,
         crashed: 2,
         refused: 0,
+        broken: 0,
         p50Ms: expect.any(Number),
         p95Ms: expect.any(Number),
         p99Ms: expect.any(Number),

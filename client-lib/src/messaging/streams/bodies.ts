@@ -104,7 +104,7 @@ export class Bodies {
     if (length === undefined || corr === undefined || length === 0) return false
     const kind = bytes[at]!
     const head = Buffer.from(bytes.subarray(headStart, end))
-    const complete = this.sink(arrival, number, kind, corr, ttlMs, head)
+    const complete = this.sink(arrival, kind, corr, ttlMs, head)
     if (!complete) return false
 
     const { limits } = this.parts
@@ -135,7 +135,7 @@ export class Bodies {
   }
 
   /** What is done with the message once it is whole; undefined where its head is malformed. */
-  private sink(arrival: Arrival, stream: number, kind: number, corr: number, ttlMs: number, head: Buffer) {
+  private sink(arrival: Arrival, kind: number, corr: number, ttlMs: number, head: Buffer) {
     const { parts } = this
     if (kind === Kind.reply) {
       if (head.length !== 2) return undefined
@@ -146,8 +146,7 @@ export class Bodies {
     if (kind !== Kind.fire && kind !== Kind.call) return undefined
     const deadline = kind === Kind.call ? parts.clock() + Math.max(0, ttlMs) : undefined
     const number = kind === Kind.call ? corr : -1
-    const own = { ...arrival, carriedBy: stream }
-    const read = (message: Buffer) => parts.delivery(own, kind, number, deadline, message, 0, message.length)
+    const read = (message: Buffer) => parts.delivery(arrival, kind, number, deadline, message, 0, message.length)
     if (read(head)?.bodyBytes !== 0) return undefined
     return (message: Buffer) => parts.dispatch(read(message)!)
   }

@@ -22,6 +22,8 @@ export interface Asked {
   readonly options: StreamOptions
   /** Until it is accepted. */
   readonly timeoutMs: number
+  /** How long the one still waits for whom it is opened, ms: then it ends, wherever it is. */
+  readonly leftMs: number | undefined
   /** What to wait for before it is sent. */
   readonly ready: Promise<void> | undefined
 }
@@ -31,7 +33,7 @@ const maxCreditBytes = 16 * 1024 * 1024
 
 /** @throws SealwayError `INVALID_ARGUMENT`, `BUSY`, `ABORTED`; all else comes to who reads */
 export function openStream(parts: StreamsParts, registry: Registry, asked: Asked): StreamReader {
-  const { outlet, action, name, meta, body, options, timeoutMs, ready } = asked
+  const { outlet, action, name, meta, body, options, timeoutMs, leftMs, ready } = asked
   const { limits, calls, body: writer } = parts
   const what = `stream ${action} to ${outlet.to}`
   if (outlet.to.startsWith('group:')) throw invalid(`a stream has one other end; ${outlet.to} has many: use any:`)
@@ -56,6 +58,7 @@ export function openStream(parts: StreamsParts, registry: Registry, asked: Asked
     }
     stream.onOver = (error) => {
       opening.done()
+      parts.timers.clear(timer)
       signal?.removeEventListener('abort', onAbort)
       source?.close(error)
       reject(error)
@@ -70,6 +73,13 @@ export function openStream(parts: StreamsParts, registry: Registry, asked: Asked
     inbound.drop(error)
     stream.fail(error, left)
   }
+  const onCallerGone = (): void => {
+    const message = `${what}: the one for whom it was opened waits no longer`
+    const left = opening.flow !== undefined
+    const outcome = left ? 'unknown' : 'not-delivered'
+    stream.fail(new SealwayError('TIMEOUT', { message, outcome, hop: 'client', target: outlet.to }), left)
+  }
+  const timer = leftMs === undefined ? undefined : parts.timers.setBackground(onCallerGone, leftMs)
   signal?.addEventListener('abort', onAbort, { once: true })
   stream.onEnd = () => stream.finish()
   const reader = new StreamReader(stream, inbound, limits.maxBodyBytes, accepted, source !== undefined)

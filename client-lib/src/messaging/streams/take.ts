@@ -1,5 +1,7 @@
 import { Kind, readU32, SealwayError } from '@sealway/protocol'
 import type { Delivery } from '../delivery.js'
+import { runFor } from '../inherited.js'
+import { leftField } from '../meta.js'
 import { ReplyStatus } from '../payload.js'
 import type { Arrival } from '../sender.js'
 import { feed } from './feed.js'
@@ -26,6 +28,8 @@ export function takeStream(
   if (end - at < 4) return false
   const delivery = parts.delivery(arrival, Kind.stream, number, undefined, bytes, at + 4, end)
   if (!delivery) return false
+  const leftMs = leftOf(delivery)
+  if (leftMs !== undefined) delivery.deadline = arrival.receivedAt + leftMs
   const { limits } = parts
   const what = `stream ${delivery.action} from ${from}`
   let inbound!: Inbound
@@ -37,7 +41,10 @@ export function takeStream(
     return inbound
   }
   const stream = registry.make(number, arrival.scope, what, make, from)
-  stream.onOver = (error) => error && delivery.abort(error)
+  stream.onOver = (error) => {
+    if (error) delivery.abort(error)
+    delivery.answered = true
+  }
   delivery.takes(stream, new Items(inbound, limits.maxBodyBytes, what))
   stream.outbound.start(readU32(bytes, at))
   parts.dispatch(delivery)
@@ -62,6 +69,7 @@ export function answerStream(parts: StreamsParts, delivery: Delivery, status: nu
 function send(parts: StreamsParts, delivery: Delivery, stream: Stream, result: unknown): void {
   if (stream.over) {
     if (isStream(result)) closeStream(result, delivery.aborted)
+    delivery.streamEnded({ type: 'broken', error: delivery.aborted ?? stream.lost('it is over') })
     return
   }
   let source: Source
@@ -69,16 +77,39 @@ function send(parts: StreamsParts, delivery: Delivery, stream: Stream, result: u
     source = isStream(result) ? sourceOf(result) : single(result)
   } catch (error) {
     // Locked by another reader, or its iterator could not be had.
+    delivery.streamEnded({ type: 'threw', error })
     parts.crashed(delivery, error)
     return
   }
   stream.onOver = (error) => {
     if (error) delivery.abort(error)
     source.close(error)
+    delivery.streamEnded(error ? { type: 'broken', error } : { type: 'complete' })
   }
   stream.onStop = () => stream.fail(new SealwayError('ABORTED', { message: `${stream.what}: nobody reads` }), true)
   stream.accept(0)
-  void feed(stream, source, (error) => parts.crashed(delivery, error)).then(() => {
+  const failed = (error: unknown): void => {
+    delivery.streamEnded({ type: 'threw', error })
+    parts.crashed(delivery, error)
+  }
+  void feed(stream, delivery.deadline === undefined ? source : inherited(delivery, source), failed).then(() => {
     if (stream.outbound.ended) stream.finish()
   })
+}
+
+/** A generator runs when it is pulled, long after its handler has returned: what it asks still waits as its caller does. */
+const inherited = (delivery: Delivery, source: Source): Source => ({
+  next: () => runFor(delivery, () => source.next()),
+  close: (reason) => source.close(reason),
+})
+
+/** How long the one waits for whom the stream was opened; undefined where that is not said. */
+function leftOf(delivery: Delivery): number | undefined {
+  let left: unknown
+  try {
+    left = delivery.meta[leftField]
+  } catch {
+    // The handler that looks at it will say so.
+  }
+  return typeof left === 'number' && left >= 0 ? left : undefined
 }
