@@ -15,7 +15,7 @@ import type { Keyring, KeyringKeys } from './crypto/keyring.js'
 import { watchKeysFile } from './crypto/keys-file.js'
 import type { FetchInput } from './http/sealed/fetch.js'
 import type { NodeAnswer } from './http/sealed/fetch-all.js'
-import { httpAction } from './http/sealed/frames.js'
+import { httpAction, httpPolicyAction } from './http/sealed/frames.js'
 import type { FetchOptions } from './http/sealed/request.js'
 import { SealedHttp } from './http/sealed/sealed-http.js'
 import type { Receipt } from './messaging/acked.js'
@@ -225,7 +225,7 @@ export class Node {
       timers: this.timers,
       clock: this.clock,
       maxTimeoutMs: maxCallTimeoutMs,
-      usualTimeoutMs: (to) => messenger.policies.for(to, httpAction)?.timeoutMs ?? callTimeoutMs,
+      usualTimeoutMs: (to) => messenger.policies.for(to, httpPolicyAction)?.timeoutMs ?? callTimeoutMs,
       members: async (group, timeout, signal) => {
         const peers = await this.peers(group, { timeout, ...(signal ? { signal } : {}) })
         return peers.filter(({ online, name }) => online && name !== this.name).map(({ name }) => name)

@@ -87,8 +87,11 @@ async function send(
     })
   } catch (error) {
     // Said by what writes heads: nothing has left.
-    const { code, hop, message } = error as Partial<SealwayError>
-    if (code === 'MALFORMED' && hop === undefined) throw invalid(String(message), error)
+    const { code, hop, message } = error as SealwayError
+    if (code === 'MALFORMED' && hop === undefined) throw invalid(message, error)
+    if (code === 'TOO_LARGE' && hop === undefined) {
+      throw new SealwayError('HEADERS_TOO_LARGE', { message, outcome: 'not-delivered', hop: 'client', cause: error })
+    }
     throw error
   }
 }

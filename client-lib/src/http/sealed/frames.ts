@@ -21,6 +21,8 @@ import { maxChunkBytes } from '../../messaging/streams/outbound.js'
 
 /** What opens such a stream. Names that begin with $ are the library's own. */
 export const httpAction = '$http'
+/** Under this action policies for traffic speak of such requests; those without an action do, too. */
+export const httpPolicyAction = 'sealway.http'
 
 /** Bytes of a body in one frame: with its header it fills a record of the stream. */
 export const maxPieceBytes = maxChunkBytes - headerBytes

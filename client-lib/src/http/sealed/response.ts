@@ -1,5 +1,8 @@
+import { ReadableStream } from 'node:stream/web'
 import type { RawHeaders } from '@sealway/protocol'
+import { headerOf } from '../hop-by-hop.js'
 import type { Answer } from './ask.js'
+import { decoded } from './coding.js'
 
 /** These have no body, whatever is sent (Fetch Standard, "null body status"). */
 const bodiless: ReadonlySet<number> = new Set([204, 205, 304])
@@ -12,7 +15,8 @@ export function responseOf(answer: Answer, method: string, url: string, redirect
   const { status, reason, headers } = answer.head!
   const empty = method === 'HEAD' || bodiless.has(status)
   if (empty) answer.cancel()
-  const body = empty ? null : (answer.whole ?? bodyOf(answer))
+  const coding = headerOf(headers, 'content-encoding')
+  const body = empty ? null : coding === undefined ? (answer.whole ?? bodyOf(answer)) : decoded(bodyOf(answer), coding)
   const response = new Response(body as ConstructorParameters<typeof Response>[0], {
     status,
     statusText: reason,
