@@ -293,6 +293,7 @@ export class Node {
     this.mediatorClock.welcomed(welcome.now)
     this.lastDown = undefined
     this.messenger.linkUp(link, welcome)
+    if (this.state === 'draining') link.goaway()
     for (const group of this.watches.groups) void this.rewatch(link, group)
     this.onBack?.()
     void this.followPolicies(link)
@@ -683,6 +684,7 @@ export class Node {
   /** Replaces this node's own policies; calls that begin from now on follow them. @throws SealwayError `INVALID_ARGUMENT`; the old ones stay */
   updatePolicies(policies: readonly TrafficPolicy[]): void {
     this.messenger.policies.update(readPolicies(policies))
+    void this.members.learn(this.messenger.policies.named)
   }
 
   /** Asks to be told of the mediator's policies. A node is ready when it knows them, or a second later. */
@@ -690,6 +692,8 @@ export class Node {
     const { signal, done } = signalAfter(this.timers, policyWaitMs)
     try {
       await link.query({ type: 'policies' }, signal)
+      // So that the first call by name follows the policy of its group, too.
+      await orAborted(this.members.learn(this.messenger.policies.named), signal)
     } catch (error) {
       this.options.logger.warn({ err: error }, "the mediator's policies are not known yet")
     } finally {
@@ -741,7 +745,11 @@ export class Node {
 
   // ---- the end
 
-  /** Takes no new work, finishes what is under way, flushes, leaves. At most `timeout`, 25 s by default. */
+  /**
+   * Takes no new work, finishes what is under way, flushes, leaves. At most `timeout`, 25 s by default; so long it also
+   * waits for a link that is gone, if something is to go over it. What then has not left is lost: whoever waits for it is
+   * told `CLOSED`, and of what nobody waits for, the event `dropped` and the log tell.
+   */
   drain(options: { readonly timeout?: number } = {}): Promise<void> {
     this.draining ??= this.leave(options.timeout ?? drainTimeoutMs)
     return this.draining
@@ -751,7 +759,7 @@ export class Node {
     if (this.state === 'open') {
       this.state = 'draining'
       this.dialer.link?.goaway()
-      await this.quiet(timeoutMs)
+      await this.quiet(timeoutMs, () => this.state !== 'closed')
     }
     await this.close()
   }
@@ -770,10 +778,10 @@ export class Node {
     return this.drain()
   }
 
-  /** Resolves when no call is in flight, no handler runs and everything has left, or when the time is up. */
-  private async quiet(timeoutMs: number): Promise<void> {
+  /** Resolves when no call is in flight, no handler runs and everything has left, or when there is no more sense in it. */
+  private async quiet(timeoutMs: number, worthIt: () => boolean): Promise<void> {
     const until = this.timers.monotonic() + timeoutMs
-    while ((this.messenger.busy || !this.messenger.flushed) && this.connected && this.timers.monotonic() < until) {
+    while ((this.messenger.busy || !this.messenger.flushed) && worthIt() && this.timers.monotonic() < until) {
       await new Promise<void>((resolve) => this.timers.set(resolve, drainPollMs))
     }
   }
@@ -787,10 +795,17 @@ export class Node {
         resolve()
       }
     })
-    await this.quiet(drainTimeoutMs)
+    await this.quiet(drainTimeoutMs, () => this.connected)
     leave()
   }
 }
+
+/** Waits no longer than the signal allows. */
+const orAborted = (wait: Promise<void>, signal: AbortSignal): Promise<void> =>
+  Promise.race([
+    wait,
+    new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true })),
+  ])
 
 const closedError = (name: string) =>
   new SealwayError('CLOSED', { message: `${name} was closed`, outcome: 'not-delivered', hop: 'client' })

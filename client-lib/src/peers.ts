@@ -131,12 +131,18 @@ export class Members {
     const roster = new Roster(this.changed)
     this.rosters.set(group, roster)
     this.watches.add(group, roster)
-    this.watch(group).then(
+    roster.asked = this.watch(group).then(
       (peers) => roster.refresh(group, peers),
       // The next link asks again. Until then the mediator chooses.
       () => {},
     )
     return undefined
+  }
+
+  /** Resolves when it is known who is in these groups, as far as that can be known now. Never rejects. */
+  async learn(groups: readonly string[]): Promise<void> {
+    for (const group of groups) this.of(group)
+    await Promise.all(groups.map((group) => this.rosters.get(group)?.asked))
   }
 
   /** Those of a group that somebody has asked for before. */
@@ -146,6 +152,8 @@ export class Members {
 }
 
 class Roster implements PeerReader {
+  /** The first question for them is answered, or has failed. */
+  asked: Promise<void> | undefined
   private members: Set<string> | undefined
   private sorted: readonly string[] | undefined
 

@@ -332,6 +332,56 @@ describe('drain', () => {
     expect(await call).toBe('done')
   })
 
+  it('waits for a link that is gone, and loses nothing where it comes back', async () => {
+    const [alice, bob] = await pair()
+    const got: unknown[] = []
+    bob.on('note', ({ body }) => void got.push(body))
+    bob.on('ask', () => 'answer')
+    await alice.send('bob', 'note', 'before')
+    await turns()
+    net.kill()
+    await turns()
+    await alice.send('bob', 'note', 'queued')
+    const asked = alice.call('bob', 'ask')
+    const drained = alice.drain()
+    await time.advance(5_000)
+    expect(await settled(drained)).toBe(false)
+    net.start()
+    await time.advance(5_000)
+    await drained
+    expect(await asked).toBe('answer')
+    expect(got).toEqual(['before', 'queued'])
+  })
+
+  it('tells what is lost where no link comes back in its time', async () => {
+    const [alice] = await pair()
+    await turns()
+    net.kill()
+    await turns()
+    const dropped: unknown[] = []
+    alice.events.on('dropped', (event) => dropped.push(event))
+    await alice.send('bob', 'note', 'queued')
+    const failed = [alice.call('bob', 'ask'), alice.sendAcked('bob', 'ask')].map(rejection)
+    const stream = alice.stream('bob', 'items')
+    const drained = alice.drain({ timeout: 3_000 })
+    await time.advance(2_900)
+    expect(await settled(drained)).toBe(false)
+    await time.advance(200)
+    await drained
+    const lost = { code: 'CLOSED', outcome: 'not-delivered' }
+    expect(await Promise.all(failed)).toMatchObject([lost, lost])
+    expect(await rejection(stream.next())).toMatchObject({ code: 'CLOSED' })
+    expect(dropped).toEqual([{ to: 'bob', code: 'CLOSED' }])
+  })
+
+  it('does not wait for a link where nothing is to go over it', async () => {
+    const [alice] = await pair()
+    net.kill()
+    await turns()
+    await alice.drain()
+    expect(alice.connected).toBe(false)
+  })
+
   it('is cut short by close', async () => {
     const [alice, bob] = await pair()
     bob.on('never', () => new Promise(() => {}))

@@ -360,7 +360,9 @@ export class Messenger {
       outlet.letGo()
     },
     policies: (change) => {
-      if (this.policies.told(change)) this.parts.events.emit('policies', { central: this.policies.list.central })
+      if (!this.policies.told(change)) return
+      for (const group of this.policies.named) this.parts.members(group)
+      this.parts.events.emit('policies', { central: this.policies.list.central })
     },
     writable: () => this.outlets.pump(),
     idle: () => this.outlets.flushNow(),
@@ -423,8 +425,20 @@ export class Messenger {
   close(): void {
     this.waiting.close()
     this.attempts.close()
+    // Takes what is waited for out of the queues; what is left there nobody hears of otherwise.
     this.calls.closed()
     this.streams.close()
+    this.tellLost()
     this.answers.abort(new SealwayError('CLOSED', { message: 'this node was closed' }))
+  }
+
+  private tellLost(): void {
+    const { events, logger } = this.parts
+    for (const outlet of this.outlets.all()) {
+      const { to, waitingMessages: messages } = outlet
+      if (messages === 0) continue
+      logger.warn({ to, messages }, 'messages that never left are lost')
+      events.emit('dropped', { to, code: 'CLOSED' })
+    }
   }
 }

@@ -134,6 +134,13 @@ export class Outlet {
     return this.queuedBytes + (this.current?.writer.bytes ?? 0)
   }
 
+  /** Records that wait here. */
+  get waitingMessages(): number {
+    let messages = this.current?.writer.records ?? 0
+    for (const { writer } of this.queue) messages += writer.records
+    return messages
+  }
+
   get idle(): boolean {
     return this.current === undefined && this.queue.length === 0
   }

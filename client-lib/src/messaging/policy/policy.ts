@@ -84,6 +84,11 @@ export class Policies {
     return { own: [...this.own.values()], central: [...this.central.values()] }
   }
 
+  /** Groups whose members a policy speaks of: who they are must be known for a call to one of them by name. */
+  get named(): readonly string[] {
+    return this.groups.map((group) => group.slice('group:'.length))
+  }
+
   /** What this node was given. */
   update(policies: readonly TrafficPolicy[]): void {
     this.own = new Map(policies.map((policy) => [keyOf(policy), policy]))

@@ -460,15 +460,36 @@ describe('the policies of the mediator', () => {
 
   it('for a group are for its members by name too, where this node is one of them', async () => {
     policies().update([{ target: 'group:g', timeout: 400 }])
-    const alice = await net.join('alice')
     const bob = await net.join('bob')
+    const alice = await net.join('alice')
     bob.on('ask', () => new Promise(() => {}))
-    // Whoever is in the group is asked for with the first call by name.
-    alice.policyFor('bob', 'ask')
-    await turns()
+    // The first call follows it already.
     expect((await failing(alice.call('bob', 'ask'))).error.message).toContain('within 400 ms')
     await bob.close()
     await turns()
+    expect(alice.policyFor('bob', 'ask')?.timeoutMs).toBeUndefined()
+  })
+
+  it('for a group are followed by the next call by name when they come while the node runs', async () => {
+    const [alice, bob] = [await net.join('alice'), await net.join('bob')]
+    bob.on('ask', () => new Promise(() => {}))
+    policies().update([{ target: 'group:g', timeout: 400 }])
+    await turns()
+    expect((await failing(alice.call('bob', 'ask'))).error.message).toContain('within 400 ms')
+    alice.updatePolicies([{ target: 'group:g', timeout: 200 }])
+    expect((await failing(alice.call('bob', 'ask'))).error.message).toContain('within 200 ms')
+  })
+
+  it('of its own for a group are followed by the first call by name', async () => {
+    const bob = await net.join('bob')
+    bob.on('ask', () => new Promise(() => {}))
+    const alice = await net.join('alice', { policies: [{ target: 'group:g', action: 'ask', timeout: 300 }] })
+    expect((await failing(alice.call('bob', 'ask'))).error.message).toContain('within 300 ms')
+  })
+
+  it('for a group that this node may not look into keep nobody from being ready', async () => {
+    const alice = await net.join('alice', { policies: [{ target: 'group:elsewhere', timeout: 300 }] })
+    expect(alice.connected).toBe(true)
     expect(alice.policyFor('bob', 'ask')?.timeoutMs).toBeUndefined()
   })
 
