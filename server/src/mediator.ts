@@ -13,6 +13,7 @@ import { createAdminApp, type ShownSetting } from './gateway/admin-app.js'
 import type { GatewayDeps } from './gateway/deps.js'
 import { createPublicApp } from './gateway/public-app.js'
 import { type Log, silentLog } from './observe/log.js'
+import { createProxy, type HttpByName } from './proxy/proxy.js'
 import { createRegistry } from './registry/create-registry.js'
 import { createPolicyFeed } from './registry/policy-feed.js'
 import type { Registry } from './registry/registry.js'
@@ -51,6 +52,7 @@ export interface Mediator {
   close(): Promise<void>
   readonly relay: Relay
   readonly registry: Registry
+  readonly proxy: HttpByName
 }
 
 const tickMs = 250
@@ -58,6 +60,8 @@ const tickMs = 250
 const closingMs = 500
 /** Node's own limits are 60 s and 300 s, checked every 30 s: a slow stranger would hold his place for long. */
 const httpTimeouts = { headersTimeout: 4_500, requestTimeout: 15_000, connectionsCheckingInterval: 500 }
+/** An upload to a node may take longer: there the proxy limits bodies, each kind in its own way. */
+const nodesHttpTimeouts = { ...httpTimeouts, requestTimeout: 0 }
 
 /**
  * Puts the mediator together. It composes and decides nothing.
@@ -88,6 +92,16 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
   const cleared = new Promise<void>((resolve) => {
     onCleared = resolve
   })
+  const proxy = createProxy({
+    links: () => relay.presence,
+    budget: () => relay.budget,
+    draining: () => relay.draining,
+    timeouts: { answerTimeoutMs: config.httpTimeoutMs, idleTimeoutMs: config.httpIdleTimeoutMs },
+    trust: config.trustProxy,
+    domain: config.httpDomain,
+    monotonic: () => performance.now(),
+    ...{ registry, authenticator, limits, log, clock },
+  })
   const relay: Relay = new Relay({
     registry,
     cleared,
@@ -99,6 +113,7 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
     clock,
     random: parts.random ?? Math.random,
     defer: setImmediate,
+    exchanges: proxy.exchanges,
   })
   const policyFeed = createPolicyFeed({ registry, log, onList: (policies) => relay.policies.update(policies) })
   const upkeep = createUpkeep({ registry, log, live: () => relay.live(), evictAfterMs: config.nodeEvictAfterMs })
@@ -130,8 +145,8 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
   }
   let ticker: NodeJS.Timeout | undefined
 
-  const makeServer = (app: RequestListener): Server => {
-    const server = createServer({ ...httpTimeouts, keepAliveTimeout: 5_000 }, app)
+  const makeServer = (app: RequestListener, timeouts = nodesHttpTimeouts): Server => {
+    const server = createServer({ ...timeouts, keepAliveTimeout: 5_000 }, app)
     const sockets = new Set<Socket>()
     servers.set(server, sockets)
     server.on('connection', (socket) => {
@@ -157,11 +172,13 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
   return {
     relay,
     registry,
+    proxy,
 
     async listen() {
       const server = makeServer(listener)
       hubs.push(acceptWebSockets(server, accept))
       acceptUpgrades(server, { transport: 'tcp', leaveAlone: [wsPath] }, accept)
+      proxy.attach(server)
       const admin = makeServer(
         createAdminApp({
           ...deps,
@@ -170,6 +187,7 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
           settings: parts.settings ?? (() => []),
           warnings: parts.warnings ?? (() => []),
         }),
+        httpTimeouts,
       )
       try {
         await revocations.start()
@@ -179,6 +197,7 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
         if (config.ipcPath) {
           const ipc = makeServer(listener)
           acceptUpgrades(ipc, { transport: 'ipc', leaveAlone: [] }, accept)
+          proxy.attach(ipc)
           await listenOnPath(ipc, config.ipcPath)
         }
         // Only now: another mediator on these ports would have had its live nodes marked offline.
@@ -187,6 +206,7 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
         upkeep.start()
         ticker = setInterval(() => {
           relay.tick()
+          proxy.tick()
           httpLinks.tick()
         }, tickMs)
         listening = true
@@ -202,7 +222,8 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
     },
 
     async drain() {
-      await relay.drain(AbortSignal.timeout(limits.drainMs))
+      const stop = AbortSignal.timeout(limits.drainMs)
+      await Promise.all([relay.drain(stop), proxy.idle(stop)])
       await closeServers()
     },
 

@@ -23,6 +23,14 @@ export interface Config {
   readonly logLevel: 'info' | 'debug' | 'warn' | 'error' | 'silent'
   readonly logFormat: 'auto' | 'json' | 'text'
   readonly nodeEvictAfterMs: number
+  /** Nodes are reached as `<node>.<group>.<domain>`, lower case; undefined: by path only. */
+  readonly httpDomain: string | undefined
+  /** From the end of a request until the head of its answer. */
+  readonly httpTimeoutMs: number
+  /** Without a byte, in an answer that has begun or after a switch of protocols. */
+  readonly httpIdleTimeoutMs: number
+  /** Whose `Forwarded` and `X-Forwarded-*` are believed. */
+  readonly trustProxy: 'none' | 'loopback' | 'all'
   /** All limits of the protocol, with what was set of them. */
   readonly limits: Limits
 }
@@ -40,6 +48,8 @@ const day = 24 * hour
 const hostForm = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$/
 const host = (name: string, fallback: string, meaning: string) =>
   text(name, 'host name or IP address', fallback, meaning, hostForm, 'a host name or an IP address')
+
+const domainForm = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?){0,8}$/
 
 /** A Unix socket's path is cut by the kernel at 107 bytes and a zero (unix(7), sun_path). */
 const maxSocketPathBytes = 107
@@ -107,6 +117,27 @@ export const settings: SettingsTable = {
     min: minute,
     max: 3_650 * day,
   }),
+  httpDomain: optionalText(
+    'HTTP_DOMAIN',
+    'domain in lower case; empty: off',
+    'Nodes that serve HTTP are reached as <node>.<group>.<domain>, too, if DNS points there.',
+    (domain) => (domainForm.test(domain) ? undefined : new Problem('is not a domain in lower case')),
+  ),
+  httpTimeoutMs: duration('HTTP_TIMEOUT', 30 * second, 'How long a node may take to begin its answer to a request.', {
+    min: 100,
+    max: hour,
+  }),
+  httpIdleTimeoutMs: duration(
+    'HTTP_IDLE_TIMEOUT',
+    5 * minute,
+    'An answer or a WebSocket in which nothing moves for so long is broken off.',
+    { min: 100, max: day },
+  ),
+  trustProxy: choice(
+    'TRUST_PROXY',
+    ['none', 'loopback', 'all'],
+    "Whose X-Forwarded-* and Forwarded headers nodes are handed: nobody's, those of a proxy on this machine, everybody's.",
+  ),
 }
 
 /** The limits that are the mediator's; the others belong to the client library. Why each is what it is: protocol/limits. */
@@ -128,6 +159,13 @@ export const limitSettings: readonly (readonly [keyof Limits, Setting<number>])[
   [
     'maxRoutesPerLink',
     count('LIMIT_ROUTES', limits.maxRoutesPerLink, 'Routes that one link may hold open.', { min: 16, max: 1_048_576 }),
+  ],
+  [
+    'maxExchangesPerLink',
+    count('LIMIT_EXCHANGES', limits.maxExchangesPerLink, 'HTTP requests that one link may carry at once.', {
+      min: 1,
+      max: 65_536,
+    }),
   ],
   ['outboxBytes', size('LIMIT_OUTBOX', limits.outboxBytes, 'What may wait for one node.', { min: 64 * KiB, max: GiB })],
   [

@@ -35,6 +35,10 @@ describe('settings', () => {
       adminUser: 'admin',
       logLevel: 'info',
       nodeEvictAfterMs: 30 * 86_400_000,
+      httpDomain: undefined,
+      httpTimeoutMs: 30_000,
+      httpIdleTimeoutMs: 300_000,
+      trustProxy: 'none',
     })
     expect(config.limits).toEqual(limits)
     expect(config.jwtSecret.export().toString()).toBe(secrets.PROTECTED_BASIC_AND_JWT)

@@ -1,0 +1,167 @@
+import { type Code, SealwayError } from '@sealway/protocol'
+import type { Way } from './directory.js'
+import { type Entry, Gathered } from './gathered.js'
+import type { Refusal } from './guard.js'
+import { Taken } from './taken.js'
+import type { Tunnels } from './tunnel.js'
+import type { Visit } from './visit.js'
+
+/** Bounds of one request to all members. */
+export const manyLimits = {
+  /** Of the request, which is kept to be sent to each of them, bytes. */
+  requestBytes: 1024 * 1024,
+  /** Of one member's answer, bytes. */
+  bodyBytes: 256 * 1024,
+  /** Of all answers together, bytes. */
+  totalBytes: 16 * 1024 * 1024,
+  /** Members that are asked at once. */
+  atOnce: 64,
+} as const
+
+/** Of the request's body, what goes with its head, bytes. */
+const firstBytes = 48 * 1024
+
+export type Asked = Way | (Refusal & { readonly node: string })
+
+/**
+ * Asks every member, and answers with JSON: `{ "group", "answers": [ entry, ... ] }`, each entry as soon as it is there.
+ */
+export class Many {
+  private readonly waiting: Asked[]
+  private readonly running = new Set<Gathered>()
+  private readonly chunks: Buffer[] = []
+  private body = Buffer.alloc(0)
+  private requestBytes = 0
+  private answerBytes = 0
+  private written = 0
+  private stopped = false
+  private paused = false
+  /** In the middle of starting: what is done at once must not start more from below. */
+  private starting = false
+  private taken: Taken | undefined
+
+  constructor(
+    private readonly visit: Visit,
+    private readonly tunnels: Tunnels,
+    asked: readonly Asked[],
+  ) {
+    this.waiting = [...asked].reverse()
+  }
+
+  start(): void {
+    const { visit } = this
+    const { request, guarded } = visit
+    visit.current = this
+    if (guarded.bodyBytes > manyLimits.requestBytes) {
+      this.tooLarge()
+      return
+    }
+    if (guarded.bodyBytes === 0) {
+      this.ask()
+      return
+    }
+    if (guarded.expects) {
+      visit.continued = true
+      visit.response.writeContinue()
+    }
+    request.on('data', (chunk: Buffer) => {
+      if (visit.over) return
+      this.requestBytes += chunk.length
+      if (this.requestBytes > manyLimits.requestBytes) this.tooLarge()
+      else this.chunks.push(chunk)
+    })
+    request.on('end', () => {
+      if (visit.over) return
+      this.body = Buffer.concat(this.chunks)
+      this.chunks.length = 0
+      this.ask()
+    })
+  }
+
+  private tooLarge(): void {
+    this.visit.failed('TOO_LARGE', `a request to all members has a body of at most ${manyLimits.requestBytes} bytes`)
+  }
+
+  /** The client has gone: nobody needs the answers. */
+  abort(code: Code): void {
+    this.stopped = true
+    for (const one of this.running) one.abort(code)
+    this.taken?.close()
+    this.running.clear()
+  }
+
+  private ask(): void {
+    const { response, target } = this.visit
+    this.visit.handedAt = this.visit.monotonic()
+    response.writeHead(200, ['Content-Type', 'application/json', 'Cache-Control', 'no-store'])
+    response.write(`{"group":${JSON.stringify(target.group)},"answers":[`)
+    const taken = new Taken(response, this.tunnels.budget, () => {})
+    this.taken = taken
+    response.on('close', () => taken.close())
+    response.on('drain', () => {
+      this.paused = false
+      this.next()
+    })
+    this.next()
+  }
+
+  private next(): void {
+    if (this.starting || this.stopped) return
+    this.starting = true
+    while (this.running.size < manyLimits.atOnce && !this.paused && !this.stopped) {
+      const asked = this.waiting.pop()
+      if (!asked) break
+      if ('code' in asked) this.entry({ node: asked.node, durationMs: 0, error: asked })
+      else this.askOne(asked)
+    }
+    this.starting = false
+    if (this.waiting.length === 0 && this.running.size === 0 && !this.stopped) {
+      this.stopped = true
+      this.visit.response.end(']}')
+      this.visit.answered()
+    }
+  }
+
+  private askOne({ destination }: Way): void {
+    const { head } = this.visit
+    const node = destination.name
+    const { session } = destination
+    const one: Gathered = new Gathered({
+      node,
+      monotonic: this.visit.monotonic,
+      budget: this.tunnels.budget,
+      maxBodyBytes: Math.min(manyLimits.bodyBytes, manyLimits.totalBytes - this.answerBytes),
+      done: (entry, bytes) => {
+        this.running.delete(one)
+        this.answerBytes += bytes
+        this.entry(entry)
+        this.next()
+      },
+    })
+    if (!session) {
+      this.entry({ node, durationMs: 0, error: { code: 'OFFLINE', detail: `${node} is not connected` } })
+      return
+    }
+    const first = this.body.subarray(0, firstBytes)
+    const all = first.length === this.body.length
+    const begun = this.tunnels.of(session).begin(head!, first, all, one)
+    if (begun instanceof SealwayError) {
+      this.entry({ node, durationMs: 0, error: { code: begun.code, detail: begun.message } })
+      return
+    }
+    this.running.add(one)
+    one.exchange = begun
+    if (all) return
+    one.rest = () => begun.end()
+    if (begun.send(this.body.subarray(firstBytes))) begun.end()
+  }
+
+  private entry(entry: Entry): void {
+    if (this.stopped) return
+    const { error } = entry
+    const shown = error ? { ...entry, error: { code: error.code, detail: error.detail } } : entry
+    const text = Buffer.from(`${this.written++ === 0 ? '' : ','}${JSON.stringify(shown)}`)
+    this.taken!.wrote(text.length)
+    if (!this.visit.response.write(text, this.taken!.settle)) this.paused = true
+  }
+}

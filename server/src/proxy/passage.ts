@@ -1,0 +1,290 @@
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { type Code, type RawHeaders, type ResponseHead, SealwayError } from '@sealway/protocol'
+import type { AnswerReader, Exchange } from './exchange.js'
+import { Pipe } from './pipe.js'
+import { hopByHop } from './request-headers.js'
+import { responseHeaders, trailerFields } from './response-headers.js'
+import { ownCopy, Taken } from './taken.js'
+import type { Tunnel } from './tunnel.js'
+import type { Visit } from './visit.js'
+
+/** Up to this, a body of a known length is waited for, a turn or two, to go in one frame with its head, bytes. */
+const gatherBytes = 48 * 1024
+
+/** One visit through the tunnel: the client's request as an exchange, and the node's answer to the client. */
+export class Passage implements AnswerReader {
+  private exchange: Exchange | undefined
+  private taken: Taken | undefined
+  private pipe: Pipe | undefined
+  /** Of a body that is being gathered. */
+  private gathered: Uint8Array[] | undefined
+  private gatheredBytes = 0
+  /** Bytes of the answer's body that are still to come; -1: not known. */
+  private left = -1
+  private bodiless = false
+  private readonly request: IncomingMessage
+  private readonly response: ServerResponse
+
+  constructor(
+    private readonly visit: Visit,
+    private readonly tunnel: Tunnel,
+    /** Of a request for a switch of protocols: what carries them, and what came behind the head. */
+    private readonly socket?: Duplex,
+    private readonly early?: Buffer,
+  ) {
+    this.request = visit.request
+    this.response = visit.response
+  }
+
+  get upgrades(): boolean {
+    return this.socket !== undefined
+  }
+
+  start(): void {
+    const { visit, request } = this
+    const { bodyBytes, expects } = visit.guarded
+    visit.current = this
+    if (bodyBytes === 0 || this.upgrades) {
+      this.begin(undefined, true)
+      return
+    }
+    if (expects || bodyBytes < 0 || bodyBytes > gatherBytes) {
+      if (!this.begin(undefined, false)) return
+      request.on('data', this.onData)
+      request.on('end', this.onEnd)
+      return
+    }
+    this.gathered = []
+    request.on('data', this.onGathered)
+    setImmediate(gatherNoMore, this)
+  }
+
+  /** @returns false where it was refused */
+  private begin(body: Uint8Array | undefined, end: boolean): boolean {
+    const { visit, tunnel } = this
+    visit.handedAt = visit.monotonic()
+    const begun = tunnel.begin(visit.head!, body, end, this)
+    if (begun instanceof SealwayError) {
+      const code = begun.code === 'TOO_LARGE' ? 'HEADERS_TOO_LARGE' : begun.code
+      visit.failed(code, begun.message)
+      return false
+    }
+    this.exchange = begun
+    return true
+  }
+
+  private readonly onGathered = (chunk: Buffer): void => {
+    if (!this.gathered) {
+      this.onData(chunk)
+      return
+    }
+    this.gathered.push(chunk)
+    this.gatheredBytes += chunk.length
+    if (this.gatheredBytes >= this.visit.guarded.bodyBytes) this.gatheredAll()
+  }
+
+  private gatheredAll(): void {
+    const body = this.gathered!
+    this.gathered = undefined
+    if (this.visit.over) return
+    this.begin(body.length === 1 ? body[0]! : Buffer.concat(body), true)
+  }
+
+  /** A turn has gone by, and the body is not there: what there is goes, and the rest as it comes. */
+  gatherNoMore(turnsLeft: number): void {
+    if (!this.gathered || this.visit.over) return
+    if (turnsLeft > 0) {
+      setImmediate(gatherNoMore, this, turnsLeft - 1)
+      return
+    }
+    const body = this.gathered
+    this.gathered = undefined
+    if (this.begin(body.length === 0 ? undefined : Buffer.concat(body), false)) this.request.on('end', this.onEnd)
+  }
+
+  private readonly onData = (chunk: Buffer): void => {
+    if (this.exchange && !this.exchange.send(chunk)) this.request.pause()
+  }
+
+  private readonly onEnd = (): void => {
+    this.exchange?.end(trailerFields(this.request.rawTrailers))
+  }
+
+  /** The client has gone. */
+  abort(code: Code): void {
+    this.exchange?.abort(code)
+    this.taken?.close()
+    this.pipe?.close()
+  }
+
+  drain(): void {
+    if (this.pipe) this.pipe.drain()
+    else this.request.resume()
+  }
+
+  inform(head: ResponseHead): void {
+    const { visit, response, request } = this
+    // RFC 9110 s15.2: a client of 1.0 knows none of them. Behind others on its connection, it cannot be told yet.
+    if (request.httpVersion !== '1.1' || !response.socket || response.headersSent) return
+    visit.informed = true
+    if (head.status === 100) visit.continued = true
+    response.socket.write(headText(head), 'latin1')
+  }
+
+  answer(head: ResponseHead, body: Uint8Array, end: boolean): void {
+    const { visit, response } = this
+    if (head.status === 101) {
+      this.switchProtocols(head, body, end)
+      return
+    }
+    const read = responseHeaders(head)
+    if (typeof read === 'string') {
+      this.bad(read)
+      return
+    }
+    const { headers, length } = read
+    const noContent = head.status === 204 || head.status === 304
+    this.bodiless = noContent || this.request.method === 'HEAD'
+    if (noContent && body.length > 0) {
+      this.bad(`${head.status} with a body`)
+      return
+    }
+    if (length !== undefined && !this.bodiless) {
+      this.left = length - body.length
+      if (this.left < 0 || (end && this.left > 0)) {
+        this.bad('a body of another length than it said')
+        return
+      }
+    }
+    headers.push('Server-Timing', visit.timing())
+    if (this.upgrades || visit.expectsStill) headers.push('Connection', 'close')
+    try {
+      if (head.reason === '') response.writeHead(head.status, headers)
+      else response.writeHead(head.status, head.reason, headers)
+    } catch (error) {
+      this.bad((error as Error).message)
+      return
+    }
+    if (end) this.finish(body)
+    else if (body.length > 0) this.write(body)
+    else response.flushHeaders()
+  }
+
+  data(chunk: Uint8Array, end: boolean): void {
+    if (this.pipe) {
+      this.pipe.data(chunk, end)
+      if (this.exchange!.over) this.visit.answered()
+      return
+    }
+    if (this.left >= 0) {
+      this.left -= chunk.length
+      if (this.left < 0 || (end && this.left > 0)) {
+        this.bad('a body of another length than it said')
+        return
+      }
+    }
+    if (end) this.finish(chunk)
+    else this.write(chunk)
+  }
+
+  trailers(trailers: RawHeaders): void {
+    if (this.left > 0) {
+      this.bad('a body of another length than it said')
+      return
+    }
+    const fields = trailerFields(trailers)
+    const pairs: [string, string][] = []
+    for (let i = 0; i < fields.length; i += 2) pairs.push([fields[i]!, fields[i + 1]!])
+    // Without chunks, Node sends none.
+    if (pairs.length > 0) this.response.addTrailers(pairs)
+    this.finish(noBytes)
+  }
+
+  failed(code: Code, detail: string): void {
+    this.abort(code)
+    this.visit.failed(code, detail)
+  }
+
+  /** What the node sent is no answer: nobody is told that it was one. */
+  private bad(detail: string): void {
+    const { exchange } = this
+    if (exchange && !exchange.over) exchange.break('BAD_ANSWER', detail)
+    else this.failed('BAD_ANSWER', detail)
+  }
+
+  private write(chunk: Uint8Array): void {
+    if (this.bodiless) {
+      this.exchange!.taken(chunk.length)
+      return
+    }
+    this.taken ??= this.countTaken()
+    const part = this.taken.waits ? ownCopy(chunk) : chunk
+    this.taken.wrote(chunk.length)
+    this.response.write(part, this.taken.settle)
+  }
+
+  private countTaken(): Taken {
+    const { exchange, response, tunnel } = this
+    return new Taken(response, tunnel.budget, (bytes) => exchange!.taken(bytes))
+  }
+
+  private finish(body: Uint8Array): void {
+    const { response, visit } = this
+    if (body.length > 0 && !this.bodiless) response.end(body)
+    else response.end()
+    const waiting = response.writableLength
+    if (waiting > 0) {
+      // The client has not read it yet: until it has, it is part of the budget.
+      this.taken ??= this.countTaken()
+      this.taken.wrote(body.length)
+      response.on('close', () => this.taken!.close())
+    } else {
+      this.taken?.close()
+    }
+    visit.answered()
+  }
+
+  private switchProtocols(head: ResponseHead, body: Uint8Array, end: boolean): void {
+    const { response, socket, exchange, tunnel, visit } = this
+    if (!socket || !exchange) return
+    const lines = this.switchHeaders(head)
+    // From here on they are not HTTP any more.
+    response.detachSocket(socket as never)
+    socket.write(headText({ status: 101, reason: head.reason, headers: lines }), 'latin1')
+    visit.switched = true
+    this.pipe = new Pipe(socket, exchange, tunnel.budget, () => {
+      if (exchange.over) visit.answered()
+      else visit.gone()
+    })
+    if (this.early && this.early.length > 0) this.pipe.sent(this.early)
+    this.pipe.start()
+    if (body.length > 0 || end) this.data(body, end)
+  }
+
+  /** Those of the node, and the two that say what is switched to, which it may have left out as hop-by-hop. */
+  private switchHeaders(head: ResponseHead): string[] {
+    const lines: string[] = []
+    let upgrade = this.request.headers.upgrade ?? ''
+    for (let i = 0; i < head.headers.length; i += 2) {
+      const lower = head.headers[i]!.toLowerCase()
+      if (lower === 'upgrade') upgrade = head.headers[i + 1]!
+      if (!hopByHop.has(lower) && lower !== 'content-length') lines.push(head.headers[i]!, head.headers[i + 1]!)
+    }
+    return ['Connection', 'Upgrade', 'Upgrade', upgrade, ...lines]
+  }
+}
+
+const noBytes = new Uint8Array(0)
+const gatherNoMore = (passage: Passage, turnsLeft = 1): void => passage.gatherNoMore(turnsLeft)
+
+/** The protocol has checked that nothing in it ends a line. */
+function headText({ status, reason, headers }: ResponseHead): string {
+  let text = `HTTP/1.1 ${status} ${reason === '' ? (STATUS_CODES[status] ?? '') : reason}\r\n`
+  for (let i = 0; i < headers.length; i += 2) {
+    const lower = headers[i]!.toLowerCase()
+    if (status !== 101 && (hopByHop.has(lower) || lower === 'content-length')) continue
+    text += `${headers[i]}: ${headers[i + 1]}\r\n`
+  }
+  return `${text}\r\n`
+}

@@ -1,0 +1,89 @@
+import type { Server } from 'node:http'
+import type { Limits } from '@sealway/protocol'
+import type { Authenticator } from '../auth/authenticator.js'
+import type { Log } from '../observe/log.js'
+import type { Registry } from '../registry/registry.js'
+import type { ExchangeEvents } from '../routing/relay.js'
+import type { Budget } from '../session/outbox.js'
+import { Callers } from './callers.js'
+import { Directory, type Links } from './directory.js'
+import { Front } from './front.js'
+import { HttpOutcomes } from './outcomes.js'
+import { PublicRoutes } from './public-routes.js'
+import type { TrustProxy } from './request-headers.js'
+import { type ExchangeLimits, Tunnels } from './tunnel.js'
+import { TunnelUpstream } from './tunnel-upstream.js'
+import { Uploads } from './uploads.js'
+import type { Upstream } from './upstream.js'
+
+export interface ProxyParts {
+  /** Functions, because the relay is made after this. */
+  readonly links: () => Links
+  readonly budget: () => Budget
+  readonly draining: () => boolean
+  readonly registry: Pick<Registry, 'node' | 'nodes' | 'groupExists'>
+  readonly authenticator: Authenticator
+  readonly limits: Pick<Limits, 'exchangeWindowBytes' | 'maxExchangesPerLink' | 'outboxBytes'>
+  readonly timeouts: ExchangeLimits
+  readonly trust: TrustProxy
+  readonly domain: string | undefined
+  /** Other ways to reach nodes than the tunnel, which comes first. */
+  readonly upstreams?: readonly Upstream[]
+  readonly log: Log
+  /** ms since 1970. */
+  readonly clock: () => number
+  readonly monotonic: () => number
+}
+
+/** HTTP by name. */
+export interface HttpByName {
+  /** What the relay tells of links. */
+  readonly exchanges: ExchangeEvents
+  readonly outcomes: HttpOutcomes
+  /** Requests under way, and exchanges that are open on links. */
+  inFlight(): { readonly requests: number; readonly exchanges: number }
+  /** Takes requests for nodes out of what this server hears; call it after all others have begun to listen. */
+  attach(server: Server): void
+  /** Four times a second: every time limit is checked here. */
+  tick(): void
+  /** Resolves when nothing is under way any more, or `stop` fires. New requests are refused while the relay drains. */
+  idle(stop: AbortSignal): Promise<void>
+}
+
+export function createProxy(parts: ProxyParts): HttpByName {
+  const { clock } = parts
+  let coarseNow = clock()
+  const now = (): number => coarseNow
+  const tunnels = new Tunnels({ limits: parts.limits, budget: parts.budget, now })
+  const uploads = new Uploads(now)
+  const outcomes = new HttpOutcomes()
+  const directory = new Directory({
+    links: parts.links,
+    registry: parts.registry,
+    upstreams: [new TunnelUpstream(tunnels), ...(parts.upstreams ?? [])],
+    publicRoutes: new PublicRoutes(),
+    now,
+  })
+  const front = new Front({
+    directory,
+    callers: new Callers(parts.authenticator, now),
+    ...{ tunnels, uploads, outcomes },
+    trust: parts.trust,
+    domain: parts.domain,
+    log: parts.log,
+    monotonic: parts.monotonic,
+    draining: parts.draining,
+  })
+  return {
+    exchanges: tunnels,
+    outcomes,
+    inFlight: () => ({ requests: front.inFlight, exchanges: tunnels.inFlight }),
+    attach: (server) => front.attach(server),
+    tick() {
+      coarseNow = clock()
+      tunnels.tick(coarseNow, parts.timeouts)
+      uploads.tick(coarseNow)
+    },
+    idle: (stop) => front.idle(stop),
+  }
+}

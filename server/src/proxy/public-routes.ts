@@ -1,0 +1,56 @@
+import type { Exposed } from '@sealway/protocol'
+
+interface PublicRoute {
+  /** Undefined: any. */
+  readonly method: string | undefined
+  readonly path: string
+  /** `path` is how it begins. */
+  readonly prefix: boolean
+}
+
+/**
+ * Paths that two programs may read differently: `..`, `.` and empty segments, and what an app may decode into a slash or
+ * a dot. None of them is public, whatever was declared.
+ */
+const ambiguous = /\.\.|\/\.(?:\/|$)|\/\/|\\|%2f|%5c|%2e|%00/i
+
+/** Which requests need no token, as nodes declared it. */
+export class PublicRoutes {
+  /** By what was declared: a new declaration is a new object. */
+  private readonly parsed = new WeakMap<Exposed, readonly PublicRoute[]>()
+
+  /** @param target path and query, as the node will see them */
+  allows(exposed: Exposed, method: string, target: string): boolean {
+    if (exposed.public.length === 0) return false
+    const query = target.indexOf('?')
+    const path = query < 0 ? target : target.slice(0, query)
+    if (ambiguous.test(path)) return false
+    for (const route of this.routesOf(exposed)) {
+      if (route.method !== undefined && route.method !== method && !(route.method === 'GET' && method === 'HEAD')) {
+        continue
+      }
+      if (route.prefix ? path.startsWith(route.path) : path === route.path) return true
+    }
+    return false
+  }
+
+  private routesOf(exposed: Exposed): readonly PublicRoute[] {
+    let routes = this.parsed.get(exposed)
+    if (!routes) {
+      routes = exposed.public.map(parse)
+      this.parsed.set(exposed, routes)
+    }
+    return routes
+  }
+}
+
+function parse(text: string): PublicRoute {
+  const space = text.indexOf(' ')
+  const path = text.slice(space + 1)
+  const prefix = path.endsWith('*')
+  return {
+    method: space < 0 ? undefined : text.slice(0, space),
+    path: prefix ? path.slice(0, -1) : path,
+    prefix,
+  }
+}
