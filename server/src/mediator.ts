@@ -130,6 +130,8 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
     },
     disconnect: (name) => void relay.disconnect(name, 'REMOVED', `${name} was removed by an operator`),
     policiesChanged: () => policyFeed.refresh(),
+    accept: (connection) => relay.accept(connection),
+    limits,
     status: () => ({ listening, draining: relay.draining, startedAt, links: relay.links() }),
     clock,
     log,

@@ -1,6 +1,7 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { limits } from '@sealway/protocol'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import type { Express } from 'express'
 import { operatorKey } from '../../server/src/auth/keys'
@@ -44,6 +45,8 @@ export async function startGateway() {
     },
     disconnect: (name) => disconnected.push(name),
     policiesChanged: async () => void policyChanges.push(time.now),
+    accept: (connection) => connection.destroy(),
+    limits,
     status: () => ({ ...state, startedAt: 1, links: { tcp: 2, ws: 1 } }),
     clock,
     log: silentLog,

@@ -1,3 +1,4 @@
+import type { Connection, Limits } from '@sealway/protocol'
 import type { Authenticator } from '../auth/authenticator.js'
 import type { MintedToken } from '../auth/token.js'
 import type { Log } from '../observe/log.js'
@@ -28,6 +29,9 @@ export interface GatewayDeps {
   readonly disconnect: (name: string) => void
   /** A policy was set or removed here; resolves when the links of this mediator were told. */
   readonly policiesChanged: () => Promise<void>
+  /** Takes a connection that no port brought: of a program that speaks only HTTP. */
+  readonly accept: (connection: Connection) => void
+  readonly limits: Pick<Limits, 'maxFrameBytes' | 'deadAfterMs'>
   readonly status: () => MediatorStatus
   /** ms since 1970. */
   readonly clock: () => number

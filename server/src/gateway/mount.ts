@@ -4,7 +4,7 @@ import type { Identity } from '../auth/authenticator.js'
 import { allows } from '../auth/scopes.js'
 import type { Log } from '../observe/log.js'
 import { HttpError, problemOf, problemType, sealwayErrorOf } from './problem.js'
-import { jsonBody, readBytes } from './read-body.js'
+import { bytesBody, jsonBody, readAtMost, readBytes } from './read-body.js'
 import { type Answer, type Call, pathParams, type Route } from './route.js'
 import { createValidators, type Validator } from './validate.js'
 
@@ -71,7 +71,16 @@ function mountRoute(app: Express, route: Route, validator: Validator, options: M
     const call: Call = {
       params: new Map(params.map((name) => [name, String(request.params[name])])),
       query: validator.query(request.query),
-      body: route.body ? validator.body(jsonBody(request)) : undefined,
+      body: route.bytes
+        ? bytesBody(request, route.bytes.maxBytes)
+        : route.body
+          ? validator.body(jsonBody(request))
+          : undefined,
+      header: (name) => {
+        const value = request.headers[name]
+        return typeof value === 'string' ? value : undefined
+      },
+      signal: signalOf(response),
       actor: caller ? actorOf(caller) : 'anybody',
       peer: {
         address: request.socket.remoteAddress ?? '',
@@ -80,9 +89,20 @@ function mountRoute(app: Express, route: Route, validator: Validator, options: M
       },
       ...(caller ? { caller } : {}),
     }
-    answer(response, await route.handler(call))
+    await answer(response, await route.handler(call))
   }
-  app[route.method](expressPath(route.path), admit, ...(route.body ? [readBytes] : []), serve)
+  app[route.method](expressPath(route.path), admit, ...bodyReaders(route), serve)
+}
+
+const bodyReaders = ({ body, bytes }: Route) => (bytes ? [readAtMost(bytes.maxBytes)] : body ? [readBytes] : [])
+
+/** Fires when the connection ends before the answer has. */
+function signalOf(response: Response): AbortSignal {
+  const gone = new AbortController()
+  response.once('close', () => {
+    if (!response.writableFinished) gone.abort()
+  })
+  return gone.signal
 }
 
 /** @throws HttpError `FORBIDDEN` */
@@ -95,11 +115,33 @@ function requireAccess(route: Route, caller: Identity): void {
 const actorOf = (caller: Identity): string =>
   `${allows(caller, { type: 'admin', write: false }) ? 'operator' : 'node'}:${caller.subject}`
 
-function answer(response: Response, { status, body, headers = {} }: Answer): void {
+async function answer(response: Response, { status, body, headers = {}, bytes, events }: Answer): Promise<void> {
   response.status(status).set(headers)
-  if (body === undefined) response.end()
+  if (events) await sendEvents(response, events)
+  else if (bytes) response.type('application/octet-stream').set('content-length', String(bytes.length)).end(bytes)
+  else if (body === undefined) response.end()
   else response.json(body)
 }
+
+async function sendEvents(response: Response, events: AsyncIterable<string>): Promise<void> {
+  // nginx would hold events back until it has a buffer full of them.
+  response.set({ 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' }).flushHeaders()
+  for await (const event of events) {
+    if (response.destroyed) break
+    if (!response.write(event)) await drained(response)
+  }
+  response.end()
+}
+
+/** It can be written to again, or has gone. */
+const drained = (response: Response): Promise<void> =>
+  new Promise((resolve) => {
+    const done = (): void => {
+      response.off('drain', done).off('close', done)
+      resolve()
+    }
+    response.on('drain', done).on('close', done)
+  })
 
 function methodsByPath(routes: readonly Route[]): Map<string, string[]> {
   const methods = new Map<string, string[]>()

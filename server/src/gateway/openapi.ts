@@ -1,5 +1,5 @@
 import { type Code, httpStatusOf } from '@sealway/protocol'
-import { type JsonSchema, pathParams, type Route } from './route.js'
+import { events, type JsonSchema, octets, pathParams, type Route } from './route.js'
 import { components, ref } from './schemas.js'
 
 export interface OpenApiOptions {
@@ -35,9 +35,26 @@ function operation(route: Route, schemes: readonly string[], refusals: readonly 
     ...(scope === '' ? {} : { description: scope.trim() }),
     security: route.access === 'public' ? [] : schemes.map((scheme) => ({ [scheme]: [] })),
     ...(parameters(route).length === 0 ? {} : { parameters: parameters(route) }),
-    ...(route.body ? { requestBody: { required: true, content: { 'application/json': { schema: route.body } } } } : {}),
+    ...(requestContent(route) ? { requestBody: { required: true, content: requestContent(route) } } : {}),
     responses: responses(route, refusals),
   }
+}
+
+function requestContent({ body, bytes }: Route) {
+  if (bytes) return { 'application/octet-stream': {}, 'application/json': { schema: frameSchema } }
+  return body ? { 'application/json': { schema: body } } : undefined
+}
+
+const frameSchema: JsonSchema = {
+  type: 'object',
+  properties: { frame: { type: 'string', contentEncoding: 'base64' } },
+  required: ['frame'],
+}
+
+function answerContent(schema: JsonSchema) {
+  if (schema === octets) return { 'application/octet-stream': {} }
+  if (schema === events) return { 'application/octet-stream': {}, 'text/event-stream': {} }
+  return { 'application/json': { schema } }
 }
 
 const parameters = (route: Route) => [
@@ -50,7 +67,7 @@ function responses(route: Route, refusals: readonly Code[]) {
     status,
     {
       description: Number(status) < 400 ? 'done' : 'not now',
-      ...(schema ? { content: { 'application/json': { schema } } } : {}),
+      ...(schema ? { content: answerContent(schema) } : {}),
     },
   ])
   const bad = [...errorsByStatus(route, refusals)].map(([status, codes]) => [
@@ -72,6 +89,7 @@ function errorsByStatus(route: Route, refusals: readonly Code[]): Map<number, Se
     'MALFORMED',
     ...(route.access === 'public' ? [] : (['UNAUTHORIZED', 'FORBIDDEN', 'STORAGE_UNAVAILABLE', ...refusals] as const)),
     ...(route.body ? (['TOO_LARGE', 'STORAGE_FULL'] as const) : []),
+    ...(route.bytes ? (['TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'] as const) : []),
     ...(route.errors ?? []),
     'INTERNAL',
   ]

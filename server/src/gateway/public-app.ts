@@ -1,6 +1,8 @@
 import type { Express } from 'express'
 import { auditRoutes } from './audit.js'
 import { bearerChallenge, bearerIdentity } from './bearer.js'
+import { createBridgeLinks } from './bridge/links.js'
+import { bridgeRoutes } from './bridge/routes.js'
 import type { GatewayDeps } from './deps.js'
 import { createReadiness, healthRoutes } from './health.js'
 import { createApp } from './mount.js'
@@ -17,6 +19,7 @@ export function publicRoutes(deps: GatewayDeps): Route[] {
     ...policyRoutes(deps),
     ...tokenRoutes(deps),
     ...auditRoutes(deps),
+    ...bridgeRoutes(createBridgeLinks({ ...deps, idleMs: deps.limits.deadAfterMs }), deps.limits),
     ...healthRoutes(createReadiness(deps), deps.version),
     {
       id: 'openApi',

@@ -4,6 +4,10 @@ import type { Identity } from '../auth/authenticator.js'
 /** A JSON Schema (2020-12), as OpenAPI 3.1 uses it. */
 export type JsonSchema = { readonly [keyword: string]: unknown }
 
+/** What an answer holds that is no JSON: bytes, or bytes and server-sent events, by what was asked for. */
+export const octets: JsonSchema = { description: 'application/octet-stream' }
+export const events: JsonSchema = { description: 'application/octet-stream or text/event-stream' }
+
 /** `public`: anybody. `token`: any good token, the handler decides. Else the scope that the token must hold. */
 export type Access = 'public' | 'token' | 'admin:read' | 'admin:write'
 
@@ -12,7 +16,12 @@ export interface Call {
   /** Names in the path, decoded, not yet checked against the grammar of names. */
   readonly params: ReadonlyMap<string, string>
   readonly query: { readonly [name: string]: unknown }
+  /** Of a route that takes bytes: them. */
   readonly body: unknown
+  /** By its lower-case name. */
+  header(name: string): string | undefined
+  /** Fires when whoever asked has gone. */
+  readonly signal: AbortSignal
   /** Absent on public routes only. */
   readonly caller?: Identity
   /** Who is asking, for the audit trail: `node:orders-1`, `operator:ada`. */
@@ -26,6 +35,10 @@ export interface Answer {
   /** Sent as JSON; absent: no body. */
   readonly body?: unknown
   readonly headers?: { readonly [name: string]: string }
+  /** Sent instead, as application/octet-stream. */
+  readonly bytes?: Uint8Array
+  /** Sent instead, as text/event-stream, as they come. */
+  readonly events?: AsyncIterable<string>
 }
 
 /** One row of the routes table, from which both Express and the OpenAPI document are made. */
@@ -39,6 +52,8 @@ export interface Route {
   /** Schema of each query parameter. */
   readonly query?: { readonly [name: string]: JsonSchema }
   readonly body?: JsonSchema
+  /** The body is bytes, at most so many: as application/octet-stream, or in base64 as `{ "frame": "..." }`. */
+  readonly bytes?: { readonly maxBytes: number }
   /** What a good answer holds, by status; `null`: no body. */
   readonly answers: { readonly [status: number]: JsonSchema | null }
   /** What may go wrong, beyond what may go wrong with every route of this shape. */

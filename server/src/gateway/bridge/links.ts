@@ -1,0 +1,153 @@
+import { randomBytes } from 'node:crypto'
+import {
+  type Connection,
+  type GroupName,
+  isName,
+  linkIdForm,
+  memoryPair,
+  type NodeName,
+  parseGroups,
+  parseName,
+  protocolVersion,
+  quote,
+  SealwayError,
+} from '@sealway/protocol'
+import type { Identity } from '../../auth/authenticator.js'
+import { parseScope } from '../../auth/scopes.js'
+import type { Registry } from '../../registry/registry.js'
+import { HttpError } from '../problem.js'
+import { BridgeNode } from './node.js'
+
+/** Names that send without a link of their own, at once. Each has a token; a bound is for the tokens that leak. */
+const maxLinks = 1_000
+
+/** What a request says of the link that it wants. */
+export interface Wanted {
+  readonly identity: Identity
+  readonly token: string
+  readonly address: string
+  /** A link that must be the one there is. */
+  readonly link?: string
+  /** 32 hex digits, chosen by the program: its incarnation. */
+  readonly instance?: string
+  readonly groups?: readonly string[]
+}
+
+export interface BridgeLink {
+  readonly node: BridgeNode
+  /** 43 characters of base64url. */
+  readonly id: string
+  readonly instance: string
+}
+
+interface Entry extends BridgeLink {
+  token: string
+  readonly scopes: string
+  readonly idle: NodeJS.Timeout
+  readonly ready: Promise<void>
+}
+
+export interface BridgeLinksParts {
+  readonly registry: Pick<Registry, 'node'>
+  /** Hands a connection to the relay. */
+  readonly accept: (connection: Connection) => void
+  /** A link that nobody used for so long ends, ms. */
+  readonly idleMs: number
+}
+
+/** Short-lived links of programs that speak only HTTP: one for each name, kept while it is used. */
+export function createBridgeLinks({ registry, accept, idleMs }: BridgeLinksParts) {
+  const byName = new Map<string, Entry>()
+
+  const open = (name: NodeName, groups: readonly GroupName[], wanted: Wanted, instance: string): Entry => {
+    if (byName.size >= maxLinks) throw new SealwayError('OVERLOADED', { message: `over ${maxLinks} such links` })
+    const [near, far] = memoryPair()
+    const node = new BridgeNode(near)
+    const ready = node.begin(
+      {
+        versions: [protocolVersion],
+        name,
+        groups,
+        token: wanted.token,
+        instance,
+        endpoints: [],
+        client: 'http bridge',
+      },
+      () => {
+        clearTimeout(idle)
+        if (byName.get(name) === entry) byName.delete(name)
+      },
+    )
+    const idle = setTimeout(() => (node.busy ? void idle.refresh() : node.leave()), idleMs).unref()
+    const entry: Entry = {
+      node,
+      id: randomBytes(32).toString('base64url'),
+      instance,
+      token: wanted.token,
+      scopes: JSON.stringify(wanted.identity.scopes),
+      idle,
+      ready,
+    }
+    byName.set(name, entry)
+    accept(asHttp(far, wanted.address))
+    return entry
+  }
+
+  return {
+    /** @throws SealwayError `FORBIDDEN`, `NOT_FOUND`, `MALFORMED`, or why the name was not admitted */
+    async linkFor(wanted: Wanted): Promise<BridgeLink> {
+      const { identity } = wanted
+      if (!isName(identity.subject)) throw new HttpError('FORBIDDEN', 'this needs a token of one name')
+      const name = parseName(identity.subject)
+      if (wanted.link !== undefined && (!linkIdForm.test(wanted.link) || byName.get(name)?.id !== wanted.link)) {
+        throw new HttpError('NOT_FOUND', 'there is no such link, or none any more')
+      }
+      // Before anything is looked at: while the registry is asked, another request may open the link.
+      const groups = wanted.groups ? parseGroups(wanted.groups) : await groupsOf(name, identity, registry)
+      const there = byName.get(name)
+      let entry = there
+      // What a token may do is decided once for a link: another token's rights need another link.
+      if (!there || there.node.ended || !suits(there, wanted)) {
+        there?.node.leave()
+        entry = open(name, groups, wanted, wanted.instance ?? there?.instance ?? randomBytes(16).toString('hex'))
+      }
+      const link = entry!
+      await link.ready
+      link.idle.refresh()
+      if (link.token !== wanted.token) {
+        link.token = wanted.token
+        link.node.renew(wanted.token)
+      }
+      return link
+    },
+  }
+}
+
+export type BridgeLinks = ReturnType<typeof createBridgeLinks>
+
+const suits = (entry: Entry, { identity, instance }: Wanted): boolean =>
+  entry.scopes === JSON.stringify(identity.scopes) && (instance === undefined || instance === entry.instance)
+
+/** Those it is registered with, or those that its token names. */
+async function groupsOf(name: NodeName, { scopes }: Identity, registry: Pick<Registry, 'node'>): Promise<GroupName[]> {
+  const record = await registry.node(name)
+  if (record && record.groups.length > 0) return record.groups as GroupName[]
+  const named = scopes.flatMap((text) => {
+    const scope = parseScope(text)
+    return scope?.type === 'register' && scope.pattern === name ? [scope.group as GroupName] : []
+  })
+  if (named.length > 0) return named
+  throw new HttpError('MALFORMED', `${quote(name)} was never registered: name its groups, ?groups=a,b`)
+}
+
+/** In memory, but for limits and logs it comes from where its program is. */
+const asHttp = (end: Connection, remoteAddress: string): Connection => ({
+  transport: 'http',
+  remoteAddress,
+  start: (events) => end.start(events),
+  write: (parts) => end.write(parts),
+  pause: () => end.pause(),
+  resume: () => end.resume(),
+  end: () => end.end(),
+  destroy: () => end.destroy(),
+})
