@@ -5,6 +5,7 @@ import type { ExpectedFailure } from './messaging/expected.js'
 import type { Handler, HandlerOptions, Middleware } from './messaging/middleware.js'
 import type { StreamOptions, StreamReader } from './messaging/streams/reader.js'
 import type { StreamSource } from './messaging/streams/source.js'
+import type { EventName, TypedEvents } from './messaging/topics/typed.js'
 import type {
   AckedOptions,
   BroadcastOptions,
@@ -23,6 +24,8 @@ export interface ActionShape {
   readonly items?: unknown
   /** Data of each expected error, by code. */
   readonly errors?: object
+  /** Of a name that is an event: what `publish` takes with it, and whoever subscribed gets. */
+  readonly event?: unknown
 }
 
 /**
@@ -30,11 +33,12 @@ export interface ActionShape {
  *
  *     interface Orders {
  *       quote: { body: { sku: string }; reply: { price: number }; errors: { OUT_OF_STOCK: { sku: string } } }
+ *       'order.created': { event: { id: string } }
  *     }
  */
 export type ActionMap<Actions> = { readonly [Name in keyof Actions]: ActionShape }
 
-export type ActionName<Actions> = keyof Actions & string
+export type ActionName<Actions> = Exclude<keyof Actions & string, EventName<Actions>>
 export type BodyOf<Actions, Name extends keyof Actions> = Actions[Name] extends { body: infer Body } ? Body : undefined
 export type ReplyOf<Actions, Name extends keyof Actions> = Actions[Name] extends { reply: infer Reply }
   ? Reply
@@ -120,11 +124,13 @@ type TypedVerb =
   | 'stream'
   | 'gather'
   | 'broadcast'
+  | 'publish'
+  | 'subscribe'
   | 'isExpected'
   | 'expectError'
 
 /** A {@link Node} that knows its actions. `node.untyped` is the same node for everything else. */
-export interface TypedNode<Actions extends ActionMap<Actions>> extends Omit<Node, TypedVerb> {
+export interface TypedNode<Actions extends ActionMap<Actions>> extends Omit<Node, TypedVerb>, TypedEvents<Actions> {
   readonly on: SetHandler<Actions, this>
   readonly once: SetHandler<Actions, this>
   readonly replace: SetHandler<Actions, this>

@@ -1,5 +1,13 @@
 // Never run: `make check` compiles it, and each line that must not compile says so.
-import { connect, expectError, isExpected, type Node, type Receipt, type TypedNode } from '@sealway/client'
+import {
+  type BroadcastReport,
+  connect,
+  expectError,
+  isExpected,
+  type Node,
+  type Receipt,
+  type TypedNode,
+} from '@sealway/client'
 import { requires, userOf } from '@sealway/client/plugins'
 import { exactly } from './same.js'
 
@@ -12,6 +20,10 @@ interface Orders {
   note: { body: string }
   count: { reply: number }
   export: { body: { day: string }; items: { sku: string } }
+  'order.created': { event: { id: string } }
+  'order.paid': { event: { id: string; cents: number } }
+  'order.paid.late': { event: { days: number } }
+  tick: { event: undefined }
 }
 interface Billing {
   charge: { body: { order: string; amount: number }; reply: { id: string }; errors: { REFUSED: { why: string } } }
@@ -110,6 +122,47 @@ export async function typed() {
     yield { sku: 1 }
   })
 
+  // Events: what they carry, by name and by pattern.
+  exactly<BroadcastReport>()(await node.publish('order.created', { id: '1' }, { want: 'acks' }))
+  await node.publish('tick')
+  // @ts-expect-error a body of another form
+  await node.publish('order.created', { id: 1 })
+  // @ts-expect-error no body where there must be one
+  await node.publish('order.created')
+  // @ts-expect-error an event that is not in the map
+  await node.publish('order.craeted', { id: '1' })
+  // @ts-expect-error an action is no event
+  await node.publish('note', 'text')
+  // @ts-expect-error an event is no action
+  await node.call('any:orders', 'order.created', { id: '1' })
+  const off = node.subscribe('order.paid', ({ action, body }, ctx) => {
+    exactly<'order.paid'>()(action)
+    exactly<{ id: string; cents: number }>()(body)
+    exactly<string>()(ctx.from)
+  })
+  exactly<() => void>()(off)
+  node.subscribe('order.*', (command) => {
+    exactly<'order.created' | 'order.paid'>()(command.action)
+    if (command.action === 'order.paid') exactly<number>()(command.body.cents)
+    // @ts-expect-error not every event of the pattern has it
+    return command.body.cents
+  })
+  node.subscribe('order.>', ({ action }) => exactly<'order.created' | 'order.paid' | 'order.paid.late'>()(action))
+  node.subscribe('*', ({ action, body }) => {
+    exactly<'tick'>()(action)
+    exactly<undefined>()(body)
+  })
+  const known: string = 'order.*'
+  node.subscribe(known, ({ action }) => exactly<'order.created' | 'order.paid' | 'order.paid.late' | 'tick'>()(action))
+  for await (const one of node.subscribe('*.*.late', { consumer: 'reminders' })) {
+    exactly<'order.paid.late'>()(one.event)
+    exactly<{ days: number }>()(one.body)
+  }
+  // @ts-expect-error a pattern that takes no event of the map
+  node.subscribe('orders.*', () => {})
+  // @ts-expect-error an option that does not exist
+  node.subscribe('tick', () => {}, { consmer: 'x' })
+
   // Errors: narrowed by their code.
   try {
     await node.call('any:orders', 'quote', { sku: 'A1' })
@@ -144,6 +197,17 @@ export async function several() {
   const error: unknown = undefined
   exactly<{ why: string }>()(node.expectError(error, 'REFUSED'))
   exactly<{ sku: string }>()(node.expectError(error, 'OUT_OF_STOCK'))
+}
+
+export async function withoutEvents() {
+  const node = await connect<Billing>({ groups: ['billing'] })
+  await node.publish('anything.happened', { n: 1 }, { in: 'billing' })
+  const off = node.subscribe('anything.*', ({ action }) => exactly<string>()(action))
+  exactly<() => void>()(off)
+  for await (const { event, body } of node.subscribe('anything.>')) {
+    exactly<string>()(event)
+    exactly<unknown>()(body)
+  }
 }
 
 export async function untyped() {
