@@ -18,6 +18,7 @@ import type { NodeAnswer } from './http/sealed/fetch-all.js'
 import { httpAction, httpPolicyAction } from './http/sealed/frames.js'
 import type { FetchOptions } from './http/sealed/request.js'
 import { SealedHttp } from './http/sealed/sealed-http.js'
+import type { NodeWebSocket, WebSocketOptions } from './http/sealed/web-socket.js'
 import type { Receipt } from './messaging/acked.js'
 import type { BroadcastReport } from './messaging/broadcast.js'
 import { aborted, refuseAborted, timeoutOf, type WaitOptions, watchDeadline } from './messaging/deadline.js'
@@ -589,6 +590,19 @@ export class Node {
    */
   fetchAll(input: FetchInput, init?: FetchOptions): Promise<NodeAnswer[]> {
     return this.sealedHttp.fetchAll(input, init)
+  }
+
+  /**
+   * A WebSocket to the app that another node exposes, `ws://chat-1/room`, or `any:chat/room`; resolves when it is open.
+   * What is said in it is sealed from end to end.
+   * @throws SealwayError as `fetch`; `BAD_ANSWER` (data: { status }) where no WebSocket is there
+   */
+  webSocket(
+    url: string | URL,
+    protocols?: string | readonly string[],
+    options?: WebSocketOptions,
+  ): Promise<NodeWebSocket> {
+    return this.sealedHttp.webSocket(url, protocols, options)
   }
 
   // ---- peers

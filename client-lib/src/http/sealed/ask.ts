@@ -9,7 +9,7 @@ import {
 } from '@sealway/protocol'
 import { watchDeadline } from '../../messaging/deadline.js'
 import { OwnBytes } from '../../messaging/payload.js'
-import type { StreamOptions, StreamReader } from '../../messaging/streams/reader.js'
+import type { StreamOptions, StreamReader, StreamWriter } from '../../messaging/streams/reader.js'
 import type { Timers } from '../../session/timers.js'
 import { type Frame, framesOf, httpAction, none, requestFrame } from './frames.js'
 
@@ -26,8 +26,8 @@ export interface Question {
   readonly head: RequestHead
   /** What goes with the head. */
   readonly body: Uint8Array | undefined
-  /** What follows, as frames; without it, the request is complete. */
-  readonly rest: AsyncIterable<Uint8Array> | undefined
+  /** What follows, as frames; without it, the request is complete. `pipe`: it asks for an upgrade, and more may follow. */
+  readonly rest: AsyncIterable<Uint8Array> | 'pipe' | undefined
   /** How long to wait for the head of the answer, ms. */
   readonly timeoutMs: number
   readonly idleTimeout?: number | undefined
@@ -40,16 +40,16 @@ export async function ask(parts: AskParts, question: Question): Promise<Answer> 
   const { to, head, rest, timeoutMs, idleTimeout, credit, signal } = question
   const until = parts.timers.monotonic() + timeoutMs
   const opening = requestFrame(head, question.body, rest === undefined)
+  const input = typeof rest === 'object' ? rest : undefined
   const reader = parts.stream(to, httpAction, new OwnBytes(opening), {
     timeout: timeoutMs,
     ...(idleTimeout === undefined ? {} : { idleTimeout }),
     ...(credit === undefined ? {} : { credit }),
     ...(signal ? { signal } : {}),
-    ...(rest ? { input: rest } : {}),
+    ...(input ? { input } : {}),
   })
-  // A request that came whole needs no end of its own: taken and not ended, it costs no record.
-  if (!rest) void reader.input
-  const answer = new Answer(reader, to)
+  // A request that is whole needs no end of its own: taken and not ended, it costs no record.
+  const answer = new Answer(reader, to, input ? undefined : reader.input)
   let late: SealwayError | undefined
   let stopWatch: (() => void) | undefined
   reader.accepted.then(
@@ -110,6 +110,8 @@ export class Answer {
   constructor(
     private readonly reader: StreamReader,
     private readonly to: string,
+    /** Where bytes of a pipe go. */
+    readonly writer: StreamWriter | undefined,
   ) {
     this.frames = framesOf(reader)
   }

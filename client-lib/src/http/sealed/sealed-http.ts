@@ -4,6 +4,7 @@ import { type CarrierParts, carrier } from './carrier.js'
 import { type FetchInput, fetchFrom } from './fetch.js'
 import { type FetchAllParts, fetchFromAll, type NodeAnswer } from './fetch-all.js'
 import type { FetchOptions } from './request.js'
+import { openWebSocket, type WebSocketOptions } from './web-socket.js'
 
 export interface SealedHttpParts extends FetchAllParts {
   readonly refused: CarrierParts['refused']
@@ -28,5 +29,9 @@ export class SealedHttp {
 
   fetchAll(input: FetchInput, init?: FetchOptions): Promise<NodeAnswer[]> {
     return fetchFromAll(this.parts, input, init)
+  }
+
+  webSocket(url: string | URL, protocols?: string | readonly string[], options?: WebSocketOptions) {
+    return openWebSocket(this.parts, url, protocols, options)
   }
 }
