@@ -15,7 +15,7 @@ export interface Receipt {
 
 /** A message that is sent again until its receipt is there. */
 export class Acked extends Pending {
-  override readonly resends = true
+  override resends = true
   id: string | undefined
   until: Receipt['status'] = 'processed'
   resolve!: (receipt: Receipt) => void

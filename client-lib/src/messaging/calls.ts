@@ -19,6 +19,8 @@ export abstract class Pending implements Waiter {
   kept: Unacked | undefined
   /** The same, or the frame that this shares with one for which it is sent again. */
   private carrier: Unacked | undefined
+  /** Its body is a stream, which does not outlive the link; sends it anew. */
+  again: (() => void) | undefined
   /** The member of a group that has it, as the mediator said. */
   member: string | undefined
   /** Set while it waits for room. */
@@ -244,6 +246,10 @@ export class Calls {
     for (const pending of [...this.pending.values()]) {
       // What is kept is sent again on the next link.
       if (!pending.flow || pending.kept) continue
+      if (pending.again) {
+        pending.again()
+        continue
+      }
       pending.fail(pending.error('LINK_LOST', `${pending.what}: ${error.message} before the answer came`, 'unknown'))
     }
   }

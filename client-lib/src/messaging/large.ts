@@ -1,5 +1,8 @@
+import { randomBytes } from 'node:crypto'
 import { Kind, type SealwayError } from '@sealway/protocol'
-import type { Call } from './calls.js'
+import type { Timers } from '../session/timers.js'
+import type { Acked } from './acked.js'
+import type { Call, Pending } from './calls.js'
 import { aborted } from './deadline.js'
 import type { Outlet } from './outlet.js'
 import type { Outlets } from './outlets.js'
@@ -11,7 +14,12 @@ export interface LargeParts {
   readonly body: BodyWriter
   /** Made after this, as each needs the other. */
   readonly streams: () => Streams
+  readonly timers: Timers
 }
+
+/** Waits before a broken one is sent again, ms: as between copies of a frame (SEMANTICS.md). */
+const firstWaitMs = 1_000
+const longestWaitMs = 4_000
 
 /** Messages whose body does not fit a frame: each travels as a stream of its bytes, and arrives as what it is. */
 export class Large {
@@ -76,6 +84,58 @@ export class Large {
     }
   }
 
+  /**
+   * Its receipt comes when it was handled as a whole. What breaks on the way is sent again from its beginning, by its id,
+   * until the receipt is there or the deadline has passed: a process handles it once.
+   */
+  acked(
+    acked: Acked,
+    outlet: Outlet,
+    name: Uint8Array,
+    meta: Uint8Array | undefined,
+    flags: number,
+    msgId: Uint8Array = randomBytes(16),
+  ): void {
+    const { head, bytes } = this.take(name, meta, flags)
+    const message = { what: acked.what, outlet, corr: acked.corr, head: Buffer.concat([msgId, head]), bytes }
+    const { timers } = this.parts
+    let attempts = 0
+    let stop: () => void = () => {}
+    let timer: unknown
+    const later = (): void => {
+      timers.clear(timer)
+      timer = timers.setBackground(carry, Math.min(firstWaitMs * 2 ** (attempts - 1), longestWaitMs))
+    }
+    const carry = (): void => {
+      if (acked.settled) return
+      attempts++
+      try {
+        stop = this.parts.streams().carry({
+          ...message,
+          kind: Kind.acked,
+          timeoutMs: Math.max(1, acked.remainingMs()),
+          waiter: acked,
+          settled: (error) => {
+            if (!error || acked.settled) return
+            const again =
+              error.code === 'STREAM_LOST' || error.code === 'LINK_LOST' || (attempts > 1 && error.retry !== 'never')
+            if (again) later()
+            else acked.fail(notTaken(acked, error))
+          },
+        })
+      } catch (error) {
+        acked.fail(error as SealwayError)
+      }
+    }
+    acked.resends = false
+    acked.again = later
+    acked.leaveQueue = () => {
+      timers.clear(timer)
+      stop()
+    }
+    carry()
+  }
+
   /** Head and body of the message that is prepared in `body`. */
   private take(name: Uint8Array, meta: Uint8Array | undefined, flags: number) {
     const { body } = this.parts
@@ -88,7 +148,8 @@ export class Large {
   }
 }
 
-function notTaken(call: Call, { code, message, data, hop }: SealwayError): SealwayError {
+/** Whoever had its end once may have handled it. */
+function notTaken(pending: Pending, { code, message, data, hop }: SealwayError): SealwayError {
   const farHop = hop === 'mediator' || hop === 'receiver' ? { hop } : {}
-  return call.error(code, message, 'not-delivered', { data, ...farHop })
+  return pending.error(code, message, pending.flow ? 'unknown' : 'not-delivered', { data, ...farHop })
 }

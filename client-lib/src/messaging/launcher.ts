@@ -1,5 +1,6 @@
-import { Kind, type SealwayError } from '@sealway/protocol'
+import { Kind, SealwayError } from '@sealway/protocol'
 import type { Timers } from '../session/timers.js'
+import { Acked } from './acked.js'
 import { Call, type Calls, type Pending } from './calls.js'
 import type { Large } from './large.js'
 import { encodeMeta } from './meta.js'
@@ -57,8 +58,11 @@ export class Launcher {
     this.attempt(pending, outlet, () => {
       if (pending.settled) return true
       writer.prepare(body)
-      if (pending instanceof Call && !outlet.fits(messageBytes(name, meta, writer))) {
-        large.call(pending, outlet, name, meta)
+      const size = messageBytes(name, meta, writer)
+      if (!outlet.fits(size)) {
+        if (pending instanceof Call) large.call(pending, outlet, name, meta)
+        else if (pending instanceof Acked) large.acked(pending, outlet, name, meta, flags, msgId)
+        else throw tooLargeForAll(pending, outlet, size)
         return true
       }
       // A broadcast that only wants to know whom it reached asks the mediator, not the members.
@@ -97,3 +101,12 @@ export class Launcher {
     }, resendTickMs)
   }
 }
+
+/** A stream has one other end, so what goes to all must fit a frame. */
+const tooLargeForAll = ({ what }: Pending, outlet: Outlet, size: number) =>
+  new SealwayError('TOO_LARGE', {
+    message: `${what}: ${size} bytes, and what goes to all of a group must fit a frame, ${outlet.maxMessageBytes} bytes on this link: broadcast where it can be fetched, or send it to each by name`,
+    outcome: 'not-delivered',
+    hop: 'client',
+    target: outlet.to,
+  })

@@ -182,7 +182,7 @@ export class Messenger {
     })
     this.attempts = this.makeAttempts()
     const { calls, outlets, waiting, actions, body, policies, attempts } = this
-    const large = new Large({ outlets, body, streams: () => this.streams })
+    const large = new Large({ outlets, body, streams: () => this.streams, timers: parts.timers })
     const launcher = new Launcher({ calls, outlets, waiting, actions, body, large, clock, timers: parts.timers })
     this.launcher = launcher
     this.fires = new Fires({ actions, body, large, policies, waiting, limits })

@@ -210,6 +210,11 @@ export class Outlet {
     return true
   }
 
+  /** Longest message that a frame of this link holds. */
+  get maxMessageBytes(): number {
+    return this.maxBundle - maxRecordOverhead
+  }
+
   /** Whether a message of so many bytes fits a frame of this link. */
   fits(bytes: number): boolean {
     return bytes + maxRecordOverhead <= this.maxBundle

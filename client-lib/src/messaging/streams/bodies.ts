@@ -1,5 +1,6 @@
 import { Kind, SealwayError } from '@sealway/protocol'
 import { readU64, writeU64 } from '../../crypto/u64.js'
+import { Outcome } from '../outcomes.js'
 import type { Outlet, Waiter } from '../outlet.js'
 import { decodeBody } from '../payload.js'
 import type { Arrival } from '../sender.js'
@@ -14,10 +15,10 @@ import { carryHeadBytes, Op } from './wire.js'
 export interface Carried {
   readonly what: string
   readonly outlet: Outlet
-  readonly kind: typeof Kind.fire | typeof Kind.call | typeof Kind.reply
+  readonly kind: typeof Kind.fire | typeof Kind.acked | typeof Kind.call | typeof Kind.reply
   /** Of the message; -1 without. */
   readonly corr: number
-  /** What stands before the body in a record of its own. */
+  /** What stands before the body in a record of its own; of an acked one, its id before that. */
   readonly head: Uint8Array
   /** Must not be changed any more. */
   readonly bytes: Uint8Array
@@ -103,8 +104,10 @@ export class Bodies {
     const corr = end < headStart ? undefined : readU64(bytes, at + 9)
     if (length === undefined || corr === undefined || length === 0) return false
     const kind = bytes[at]!
-    const head = Buffer.from(bytes.subarray(headStart, end))
-    const complete = this.sink(arrival, kind, corr, ttlMs, head)
+    const idBytes = kind === Kind.acked ? 16 : 0
+    const id = idBytes > 0 ? bytes.toString('latin1', headStart, headStart + idBytes) : undefined
+    const head = Buffer.from(bytes.subarray(headStart + idBytes, end))
+    const complete = this.sink(arrival, kind, corr, ttlMs, head, id)
     if (!complete) return false
 
     const { limits } = this.parts
@@ -135,7 +138,7 @@ export class Bodies {
   }
 
   /** What is done with the message once it is whole; undefined where its head is malformed. */
-  private sink(arrival: Arrival, kind: number, corr: number, ttlMs: number, head: Buffer) {
+  private sink(arrival: Arrival, kind: number, corr: number, ttlMs: number, head: Buffer, id: string | undefined) {
     const { parts } = this
     if (kind === Kind.reply) {
       if (head.length !== 2) return undefined
@@ -143,12 +146,19 @@ export class Bodies {
       return (message: Buffer) =>
         parts.answered(arrival.from, corr, status, () => decodeBody(encoding, message, 2, message.length, parts.codec))
     }
-    if (kind !== Kind.fire && kind !== Kind.call) return undefined
-    const deadline = kind === Kind.call ? parts.clock() + Math.max(0, ttlMs) : undefined
-    const number = kind === Kind.call ? corr : -1
+    if (kind !== Kind.fire && kind !== Kind.call && kind !== Kind.acked) return undefined
+    const deadline = kind === Kind.fire ? undefined : parts.clock() + Math.max(0, ttlMs)
+    const number = kind === Kind.fire ? -1 : corr
     const read = (message: Buffer) => parts.delivery(arrival, kind, number, deadline, message, 0, message.length)
     if (read(head)?.bodyBytes !== 0) return undefined
-    return (message: Buffer) => parts.dispatch(read(message)!)
+    return (message: Buffer) => {
+      const delivery = read(message)!
+      if (id !== undefined) {
+        delivery.outcome = new Outcome(arrival.from, arrival.scope, corr)
+        delivery.messageId = `${arrival.from} ${id}`
+      }
+      parts.dispatch(delivery)
+    }
   }
 
   private reserve(stream: Stream, length: number, begin: () => void): void {
