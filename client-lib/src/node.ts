@@ -4,7 +4,6 @@ import {
   type Peer,
   type PeerChange,
   parseAddress,
-  parseGroup,
   type Query,
   SealwayError,
   type TrafficPolicy,
@@ -13,6 +12,7 @@ import {
 } from '@sealway/protocol'
 import type { Keyring, KeyringKeys } from './crypto/keyring.js'
 import { watchKeysFile } from './crypto/keys-file.js'
+import { Directory } from './directory.js'
 import type { FetchInput } from './http/sealed/fetch.js'
 import type { NodeAnswer } from './http/sealed/fetch-all.js'
 import { httpAction, httpPolicyAction } from './http/sealed/frames.js'
@@ -48,7 +48,7 @@ import {
   resolveOptions,
   type Surroundings,
 } from './options.js'
-import { Members, PeerWatches, peersOf } from './peers.js'
+import { Members, PeerWatches } from './peers.js'
 import { Dialer } from './session/dialer.js'
 import type { Link } from './session/link.js'
 import { MediatorClock } from './session/mediator-clock.js'
@@ -108,6 +108,7 @@ export class Node {
   private readonly dialer: Dialer
   private readonly watches = new PeerWatches()
   private readonly members: Members
+  private readonly directory: Directory
   private readonly topics: Topics
   private readonly sealedHttp: SealedHttp
   private readonly plugins = new Set<string>()
@@ -141,9 +142,16 @@ export class Node {
     this.closed = new Promise((resolve) => {
       this.onClosed = resolve
     })
+    this.directory = new Directory({
+      watches: this.watches,
+      query: (question, what, options) => this.query(question, what, options),
+      connected: () => this.connected,
+      timers: this.timers,
+      logger,
+    })
     this.members = new Members(
       this.watches,
-      async (group) => peersOf(await this.groupQuery('watch', group, undefined)),
+      (group) => this.directory.ask('watch', group, undefined),
       () => this.messenger.policies.forget(),
     )
     this.messenger = new Messenger({
@@ -295,7 +303,7 @@ export class Node {
     this.lastDown = undefined
     this.messenger.linkUp(link, welcome)
     if (this.state === 'draining') link.goaway()
-    for (const group of this.watches.groups) void this.rewatch(link, group)
+    for (const group of this.watches.groups) void this.directory.rewatch(link, group)
     this.onBack?.()
     void this.followPolicies(link)
     this.options.logger.info({ node: this.name, epoch: welcome.epoch }, 'registered')
@@ -608,8 +616,8 @@ export class Node {
   // ---- peers
 
   /** Who is connected in a group now. @throws SealwayError `FORBIDDEN`, `NOT_CONNECTED`, `TIMEOUT` */
-  async peers(group: string, options?: WaitOptions): Promise<Peer[]> {
-    return peersOf(await this.groupQuery('peers', group, options))
+  peers(group: string, options?: WaitOptions): Promise<Peer[]> {
+    return this.directory.ask('peers', group, options)
   }
 
   /** Berlioz' name for {@link peers}. */
@@ -618,42 +626,13 @@ export class Node {
   }
 
   /** Who is there now, and then who comes and goes. `break` ends it. */
-  async *watchPeers(group: string, options?: WaitOptions): AsyncGenerator<PeerChange, void, undefined> {
-    const name = parseGroup(group)
-    const reader = this.watches.open(name, () => {
-      if (this.connected) this.groupQuery('unwatch', name, undefined).catch(() => {})
-    })
-    const onAbort = (): void => reader.end()
-    options?.signal?.addEventListener('abort', onAbort, { once: true })
-    try {
-      reader.refresh(name, peersOf(await this.groupQuery('watch', name, options)))
-      yield* { [Symbol.asyncIterator]: () => reader }
-    } finally {
-      options?.signal?.removeEventListener('abort', onAbort)
-      await reader.return()
-    }
+  watchPeers(group: string, options?: WaitOptions): AsyncGenerator<PeerChange, void, undefined> {
+    return this.directory.watch(group, options)
   }
 
   /** Berlioz' name for {@link watchPeers}. */
   monitorPeers(group: string, options?: WaitOptions): AsyncGenerator<PeerChange, void, undefined> {
     return this.watchPeers(group, options)
-  }
-
-  private async rewatch(link: Link, group: string): Promise<void> {
-    const { signal, done } = signalAfter(this.timers, queryTimeoutMs)
-    try {
-      const answer = await link.query({ type: 'watch', group }, signal)
-      this.watches.refreshed(group, peersOf(answer))
-    } catch (error) {
-      this.options.logger.warn({ group, err: error }, 'the group is not watched any more')
-    } finally {
-      done()
-    }
-  }
-
-  private groupQuery(type: 'peers' | 'watch' | 'unwatch', group: string, options: WaitOptions | undefined) {
-    const name = parseGroup(group)
-    return this.query({ type, group: name }, `peers of ${name}`, options)
   }
 
   private async query(question: Query, what: string, options: WaitOptions | undefined): Promise<unknown> {

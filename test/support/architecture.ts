@@ -34,6 +34,7 @@ export const layers = {
       'check-options.ts',
       'options.ts',
       'peers.ts',
+      'directory.ts',
       'node.ts',
       'plugins',
       'actions.ts',
