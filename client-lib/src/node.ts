@@ -13,6 +13,8 @@ import {
 import type { Keyring, KeyringKeys } from './crypto/keyring.js'
 import { watchKeysFile } from './crypto/keys-file.js'
 import { Directory } from './directory.js'
+import type { HttpApp } from './http/app.js'
+import { type ExposeOptions, type Exposure, HttpService } from './http/expose.js'
 import type { FetchInput } from './http/sealed/fetch.js'
 import type { NodeAnswer } from './http/sealed/fetch-all.js'
 import { httpAction, httpPolicyAction } from './http/sealed/frames.js'
@@ -49,7 +51,7 @@ import {
   type Surroundings,
 } from './options.js'
 import { Members, PeerWatches } from './peers.js'
-import { Dialer } from './session/dialer.js'
+import { Dialer, type DialerParts } from './session/dialer.js'
 import type { Link } from './session/link.js'
 import { MediatorClock } from './session/mediator-clock.js'
 import { realTimers, signalAfter, type Timers } from './session/timers.js'
@@ -106,6 +108,7 @@ export class Node {
   private readonly options: ResolvedOptions
   private readonly messenger: Messenger
   private readonly dialer: Dialer
+  private readonly http: HttpService
   private readonly watches = new PeerWatches()
   private readonly members: Members
   private readonly directory: Directory
@@ -172,6 +175,8 @@ export class Node {
       nextTurn: surroundings.nextTurn,
     })
     this.messenger.policies.update(options.policies)
+    const http = this.makeHttp(surroundings.afterBurst)
+    this.http = http
     this.dialer = new Dialer({
       url: options.url,
       transport: options.transport,
@@ -182,14 +187,26 @@ export class Node {
         endpoints: options.endpoints,
         ...(options.meta ? { meta: options.meta } : {}),
         client: clientVersion,
-      },
+        // Read for each link; what is undefined is not in the JSON.
+        get http() {
+          return http.hello
+        },
+      } as DialerParts['hello'],
       token: options.token,
       clock: surroundings.clock,
       random: surroundings.random,
       timers: this.timers,
       limits,
       logger,
-      events: { ...this.messenger.linkEvents, peers: (change) => this.watches.changed(change), exchange: noHttp },
+      events: {
+        ...this.messenger.linkEvents,
+        peers: (change) => this.watches.changed(change),
+        writable: () => {
+          this.messenger.linkEvents.writable()
+          http.writable()
+        },
+      },
+      exchange: (link, type, flags, number, body) => http.exchange(link, type, flags, number, body),
       up: (link, welcome) => this.up(link, welcome),
       down: (error, retryInMs) => this.down(error, retryInMs),
       goaway: (leave) => void this.leaveWhenQuiet(leave),
@@ -240,6 +257,26 @@ export class Node {
         return peers.filter(({ online, name }) => online && name !== this.name).map(({ name }) => name)
       },
       refused: (from, code) => events.emit('refused', { from, code }),
+    })
+  }
+
+  private makeHttp(afterBurst: (work: () => void) => void): HttpService {
+    const { limits, logger } = this.options
+    return new HttpService({
+      limits,
+      timers: this.timers,
+      afterBurst,
+      link: () => this.dialer.link,
+      query: (question) => this.query(question, 'leave to serve HTTP', undefined),
+      serving: (serve) => {
+        this.sealedHttp.serve = serve
+      },
+      onError: (error, { head, asker }) => {
+        const action = `${head.method} ${head.target.split('?', 1)[0]}`
+        logger.error({ action, from: asker.from, err: error }, 'a request over HTTP failed')
+        this.events.emit('handlerError', { action, from: asker.from ?? '', error })
+      },
+      onUntold: (error) => logger.error({ err: error }, 'the mediator was not told what HTTP this node serves'),
     })
   }
 
@@ -302,6 +339,7 @@ export class Node {
     this.mediatorClock.welcomed(welcome.now)
     this.lastDown = undefined
     this.messenger.linkUp(link, welcome)
+    this.http.up(link)
     if (this.state === 'draining') link.goaway()
     for (const group of this.watches.groups) void this.directory.rewatch(link, group)
     this.onBack?.()
@@ -314,6 +352,7 @@ export class Node {
   private down(error: SealwayError, retryInMs: number): void {
     this.lastDown = error
     this.messenger.linkDown(error)
+    this.http.lost(error)
     this.options.logger.warn({ node: this.name, code: error.code, retryInMs }, error.message)
     this.events.emit('disconnected', { error, retryInMs })
   }
@@ -322,6 +361,7 @@ export class Node {
     this.state = 'closed'
     if (error) this.messenger.linkDown(error)
     this.messenger.close()
+    this.http.lost(error ?? closedError(this.name))
     this.watches.close()
     this.keysFile?.close()
     this.onBack?.()
@@ -613,6 +653,18 @@ export class Node {
     return this.sealedHttp.webSocket(url, protocols, options)
   }
 
+  /**
+   * Serves HTTP under this node's name, over its own link: an Express app, a function (req, res), an http.Server that need
+   * not listen, a Fastify app, or a URL of this machine, `http://127.0.0.1:3000`. Requests that a mediator hands on need
+   * a token, but for those to the `public` routes; requests of other nodes ({@link fetch}) come sealed. It stays exposed
+   * over reconnects, until `close`. A handler that throws answers 500, and is told as the event `handlerError`.
+   * @throws SealwayError `INVALID_ARGUMENT`: it is none of these, or something is exposed already; `CLOSED`
+   */
+  expose(app: HttpApp | string | URL, options?: ExposeOptions): Exposure {
+    if (this.state === 'closed') throw closedError(this.name)
+    return this.http.expose(app, options)
+  }
+
   // ---- peers
 
   /** Who is connected in a group now. @throws SealwayError `FORBIDDEN`, `NOT_CONNECTED`, `TIMEOUT` */
@@ -752,6 +804,7 @@ export class Node {
     if (this.state === 'open') {
       this.state = 'draining'
       this.dialer.link?.goaway()
+      this.http.drain()
       await this.quiet(timeoutMs, () => this.state !== 'closed')
     }
     await this.close()
@@ -774,7 +827,8 @@ export class Node {
   /** Resolves when no call is in flight, no handler runs and everything has left, or when there is no more sense in it. */
   private async quiet(timeoutMs: number, worthIt: () => boolean): Promise<void> {
     const until = this.timers.monotonic() + timeoutMs
-    while ((this.messenger.busy || !this.messenger.flushed) && worthIt() && this.timers.monotonic() < until) {
+    const busy = (): boolean => this.messenger.busy || !this.messenger.flushed || this.http.busy
+    while (busy() && worthIt() && this.timers.monotonic() < until) {
       await new Promise<void>((resolve) => this.timers.set(resolve, drainPollMs))
     }
   }
@@ -802,10 +856,6 @@ const orAborted = (wait: Promise<void>, signal: AbortSignal): Promise<void> =>
 
 const closedError = (name: string) =>
   new SealwayError('CLOSED', { message: `${name} was closed`, outcome: 'not-delivered', hop: 'client' })
-
-const noHttp = (): never => {
-  throw new SealwayError('MALFORMED', { message: 'a request to a node that serves no HTTP' })
-}
 
 /** Told to the mediator, for the operator. */
 const clientVersion = 'sealway-client/0.1.0'

@@ -1,7 +1,7 @@
 import type { RawHeaders, SealwayError } from '@sealway/protocol'
 import type { Timers } from '../session/timers.js'
 import type { Exchange, ExchangeReader } from './exchange.js'
-import { headerOf } from './hop-by-hop.js'
+import { headerOf, isUpgrade } from './hop-by-hop.js'
 import { connectionReset, ServedRequest } from './request.js'
 import { type ResponseEvents, ServedResponse } from './response.js'
 import { ServedSocket } from './socket.js'
@@ -33,6 +33,8 @@ export class Answer implements ExchangeReader, ResponseEvents {
     this.request = new ServedRequest(exchange, this.socket)
     this.response = new ServedResponse(this.request.message, exchange, this.socket, this)
     exchange.start(this)
+    // Who asked for an upgrade that nobody here takes over keeps its direction open, and sends no body.
+    if (isUpgrade(exchange.head)) this.early ??= { trailers: [] }
     this.begun = true
     this.request.setHeaders(this.headers())
     if (this.early) this.request.complete(this.early.trailers)
@@ -51,12 +53,12 @@ export class Answer implements ExchangeReader, ResponseEvents {
   data(chunk: Uint8Array): void {
     this.some = true
     this.socket.touch()
-    this.guarded(() => this.request.push(chunk))
+    if (!this.early) this.guarded(() => this.request.push(chunk))
   }
 
   end(trailers: RawHeaders): void {
-    if (this.begun) this.guarded(() => this.request.complete(trailers))
-    else this.early = { trailers }
+    if (!this.begun) this.early = { trailers }
+    else if (!this.early) this.guarded(() => this.request.complete(trailers))
   }
 
   aborted(error: SealwayError): void {

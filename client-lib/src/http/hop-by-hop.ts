@@ -1,4 +1,4 @@
-import type { RawHeaders } from '@sealway/protocol'
+import type { RawHeaders, RequestHead } from '@sealway/protocol'
 
 /** What concerns one connection, and not the message (RFC 9110 s7.6.1): here there is none. */
 const ofTheConnection: ReadonlySet<string> = new Set([
@@ -38,3 +38,7 @@ export function endToEnd(headers: RawHeaders): string[] {
   }
   return kept
 }
+
+/** A request to go on in another protocol (RFC 9110 s7.8): its direction stays open, and it has no body. */
+export const isUpgrade = ({ headers }: RequestHead): boolean =>
+  headerOf(headers, 'upgrade') !== undefined && headerOf(headers, 'content-length') === undefined

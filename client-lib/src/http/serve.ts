@@ -2,7 +2,7 @@ import { realTimers, type Timers } from '../session/timers.js'
 import { Answer, type AnswerParts } from './answer.js'
 import { type Entry, entryOf, type HttpApp, type UpgradeListener } from './app.js'
 import type { Exchange, Serve } from './exchange.js'
-import { headerOf } from './hop-by-hop.js'
+import { headerOf, isUpgrade } from './hop-by-hop.js'
 import { beginUpgrade } from './upgrade.js'
 
 export interface ServeParts {
@@ -37,7 +37,7 @@ export function createServe(app: HttpApp, { onError, upgrade, timers = realTimer
 }
 
 function begin(entry: Entry, exchange: Exchange, parts: AnswerParts): void {
-  if (headerOf(exchange.head.headers, 'upgrade') !== undefined) {
+  if (isUpgrade(exchange.head)) {
     const listener = entry.upgrade()
     if (listener) return beginUpgrade(exchange, listener, parts)
   }

@@ -21,6 +21,7 @@ import {
   writeHeader,
 } from '@sealway/protocol'
 import type { Asker, Exchange, ExchangeReader } from './exchange.js'
+import { isUpgrade } from './hop-by-hop.js'
 import type { Tunnel } from './tunnel.js'
 
 /** Longest piece of a body in one frame, bytes: small frames let other exchanges through between them. */
@@ -142,7 +143,8 @@ export class TunnelExchange implements Exchange {
   arrived(body: Uint8Array, end: boolean): void {
     if (body.length > 0) this.early.push(copyOf(body))
     this.receiveWindow -= body.length
-    if (end) this.requestEnd = none
+    // Of a request for an upgrade the end says that it has no body; the direction stays open for what 101 begins.
+    if (end && !isUpgrade(this.head)) this.requestEnd = none
   }
 
   receive(type: number, flags: number, body: Uint8Array): void {

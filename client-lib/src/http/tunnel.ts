@@ -55,6 +55,7 @@ export class Tunnel {
 
   /** @throws SealwayError `MALFORMED`: what breaks the rules of the link, and not of one exchange */
   receive(type: number, flags: number, number: number, body: Uint8Array): void {
+    if (this.ended) return
     if (type === FrameType.request) {
       this.begin(flags, number, body)
       return

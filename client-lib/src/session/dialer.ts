@@ -14,7 +14,7 @@ import { signalAfter, type Timers } from './timers.js'
 export interface DialerParts {
   readonly url: string
   readonly transport: ClientTransport
-  /** All of a hello but its token and versions. */
+  /** All of a hello but its token and versions; read for each link. */
   readonly hello: Omit<Hello, 'token' | 'versions'>
   readonly token: () => string | Promise<string>
   readonly clock: () => number
@@ -22,7 +22,9 @@ export interface DialerParts {
   readonly limits: Limits
   readonly logger: Logger
   readonly timers: Timers
-  readonly events: Omit<LinkEvents, 'closed' | 'goaway'>
+  readonly events: Omit<LinkEvents, 'closed' | 'goaway' | 'exchange'>
+  /** A frame of an HTTP exchange. Numbers are of one link: what comes late from an old one must not be taken for a new one's. */
+  readonly exchange: (link: Link, type: number, flags: number, number: number, body: Uint8Array) => void
   readonly up: (link: Link, welcome: Welcome) => void
   /** The link is gone, or could not be made; the next attempt is `retryInMs` away. */
   readonly down: (error: SealwayError, retryInMs: number) => void
@@ -104,6 +106,7 @@ export class Dialer {
       link = fresh
       const events: LinkEvents = {
         ...parts.events,
+        exchange: (type, flags, number, body) => parts.exchange(fresh, type, flags, number, body),
         goaway: (farewell) => {
           parts.logger.info({ message: farewell.message }, 'the mediator asks to leave')
           const { reconnectInMs } = farewell

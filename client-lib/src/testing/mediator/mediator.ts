@@ -177,6 +177,8 @@ export class MemoryMediator {
         const question = decodeJson(body) as { type?: unknown } | null
         if (question?.type === 'time') link.say(encodeJson(FrameType.answer, { now: this.parts.clock() }, number))
         else if (question?.type === 'policies') this.policies.answer(link, number)
+        // It proxies nothing: what a node exposes is answered to other nodes, sealed.
+        else if (question?.type === 'expose') link.say(encodeJson(FrameType.answer, {}, number))
         else this.peers.answer(link, number, question)
         return
       }
