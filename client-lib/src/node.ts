@@ -15,10 +15,12 @@ import { watchKeysFile } from './crypto/keys-file.js'
 import { Directory } from './directory.js'
 import type { HttpApp } from './http/app.js'
 import { type ExposeOptions, type Exposure, HttpService } from './http/expose.js'
+import { type HttpMiddleware, type MiddlewareOptions, sealedOnly } from './http/middleware.js'
 import type { FetchInput } from './http/sealed/fetch.js'
 import type { NodeAnswer } from './http/sealed/fetch-all.js'
 import { httpAction, httpPolicyAction } from './http/sealed/frames.js'
 import type { FetchOptions } from './http/sealed/request.js'
+import type { Requester, RequesterOptions } from './http/sealed/requester.js'
 import { SealedHttp } from './http/sealed/sealed-http.js'
 import type { NodeWebSocket, WebSocketOptions } from './http/sealed/web-socket.js'
 import type { Receipt } from './messaging/acked.js'
@@ -651,6 +653,23 @@ export class Node {
     options?: WebSocketOptions,
   ): Promise<NodeWebSocket> {
     return this.sealedHttp.webSocket(url, protocols, options)
+  }
+
+  /**
+   * A function that asks, with these defaults: `request()`, `request(path)`, `request(node, path)`,
+   * `request(group, node, path)`, or with any of the options again. A node named is asked, else one of the group.
+   */
+  createRequester(defaults: RequesterOptions = {}): Requester {
+    return this.sealedHttp.requester(defaults)
+  }
+
+  /**
+   * For receivers, `app.use(node.middleware())`: what did not come sealed from another node reaches the `public` routes
+   * only, and is answered 403 elsewhere; the others find who asks in `req.sealway`, and answer with `res.sealed(value)`.
+   * @throws SealwayError `INVALID_ARGUMENT`
+   */
+  middleware(options?: MiddlewareOptions): HttpMiddleware {
+    return sealedOnly(options)
   }
 
   /**

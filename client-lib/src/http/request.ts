@@ -9,6 +9,14 @@ export interface SealwayAsker extends Asker {
   readonly signal: AbortSignal
 }
 
+/** Those made here: nothing that is sent can pass for one of them. */
+const askers = new WeakSet<object>()
+
+/** Who sent a request, if it came by name through Sealway, and not over a port of the app's own. */
+export function askerOf({ sealway }: IncomingMessage): SealwayAsker | undefined {
+  return sealway && askers.has(sealway) ? sealway : undefined
+}
+
 declare module 'node:http' {
   interface IncomingMessage {
     /** Present on requests that came by name through Sealway. */
@@ -56,6 +64,7 @@ export class ServedRequest {
         return exchange.signal
       },
     }
+    askers.add(message.sealway)
   }
 
   /** Before {@link complete}: after it they would be trailers. */

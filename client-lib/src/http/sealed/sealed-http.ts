@@ -4,6 +4,7 @@ import { type CarrierParts, carrier } from './carrier.js'
 import { type FetchInput, fetchFrom } from './fetch.js'
 import { type FetchAllParts, fetchFromAll, type NodeAnswer } from './fetch-all.js'
 import type { FetchOptions } from './request.js'
+import { type Requester, type RequesterOptions, requesterOf } from './requester.js'
 import { openWebSocket, type WebSocketOptions } from './web-socket.js'
 
 export interface SealedHttpParts extends FetchAllParts {
@@ -29,6 +30,10 @@ export class SealedHttp {
 
   fetchAll(input: FetchInput, init?: FetchOptions): Promise<NodeAnswer[]> {
     return fetchFromAll(this.parts, input, init)
+  }
+
+  requester(defaults: RequesterOptions): Requester {
+    return requesterOf((input, init) => this.fetch(input, init), defaults)
   }
 
   webSocket(url: string | URL, protocols?: string | readonly string[], options?: WebSocketOptions) {
