@@ -1,9 +1,7 @@
 import type { ResponseHead } from '@sealway/protocol'
-import type { HttpApp } from '../../client-lib/src/http/app.js'
 import type { Exchange, ExchangeReader, Serve } from '../../client-lib/src/http/exchange.js'
 import { httpAction } from '../../client-lib/src/http/sealed/frames.js'
 import type { SealedHttp } from '../../client-lib/src/http/sealed/sealed-http.js'
-import { createServe } from '../../client-lib/src/http/serve.js'
 import type { Messenger } from '../../client-lib/src/messaging/messenger.js'
 import type { Handler } from '../../client-lib/src/messaging/middleware.js'
 import type { Node } from '../../client-lib/src/node.js'
@@ -62,16 +60,4 @@ export class Collected implements ExchangeReader {
   drain(): void {
     this.onDrain?.()
   }
-}
-
-/** Serves an app to other nodes. */
-export function exposeOn(node: Node, app: HttpApp): void {
-  serveOn(
-    node,
-    createServe(app, {
-      onError: (error) => {
-        throw error
-      },
-    }),
-  )
 }

@@ -4,7 +4,6 @@ import express, { type Express } from 'express'
 import { createServe } from '../../../client-lib/src/http/serve.js'
 import type { Node } from '../../../client-lib/src/node.js'
 import { Net } from '../../support/net'
-import { exposeOn } from '../../support/sealed-http'
 
 let net: Net
 let server: Node
@@ -18,7 +17,7 @@ beforeEach(async () => {
   server = await net.join('server')
   client = await net.join('client')
   app = express()
-  exposeOn(server, app)
+  server.expose(app)
   port = createServer(app).listen(0, '127.0.0.1')
   await new Promise((resolve) => port.once('listening', resolve))
   url = `http://127.0.0.1:${(port.address() as AddressInfo).port}`

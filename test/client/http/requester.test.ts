@@ -1,7 +1,6 @@
 import express from 'express'
 import type { Node } from '../../../client-lib/src/node.js'
 import { Net } from '../../support/net'
-import { exposeOn } from '../../support/sealed-http'
 import { rejection } from '../../support/until'
 
 let net: Net
@@ -14,7 +13,7 @@ beforeEach(async () => {
       const { a, b } = req.headers
       res.json([name, req.sealway?.group, req.method, req.url, req.body ?? null, a ?? null, b ?? null])
     })
-    exposeOn(await net.join(name, { groups }), app)
+    ;(await net.join(name, { groups })).expose(app)
   }
 })
 afterEach(() => net.close())

@@ -8,7 +8,7 @@ import type { FetchBody } from '../../../client-lib/src/http/sealed/body.js'
 import type { Node } from '../../../client-lib/src/node.js'
 import { VirtualTime } from '../../support/clock'
 import { Net } from '../../support/net'
-import { exposeOn, openStreams } from '../../support/sealed-http'
+import { openStreams } from '../../support/sealed-http'
 import { rejection, turns, until } from '../../support/until'
 
 let net: Net
@@ -20,7 +20,7 @@ beforeEach(async () => {
   server = await net.join('server')
   client = await net.join('client')
   app = express()
-  exposeOn(server, app)
+  server.expose(app)
 })
 afterEach(() => net.close())
 
@@ -64,7 +64,7 @@ describe('node.fetch', () => {
 
   it('reaches the root where there is no path, and names that look like numbers', async () => {
     const numbered = await net.join('127.1')
-    exposeOn(numbered, (req, res) => res.end(req.url))
+    numbered.expose((req, res) => res.end(req.url))
     expect(await (await client.fetch('http://127.1')).text()).toBe('/')
     expect(await (await client.fetch('http://127.1?a')).text()).toBe('/?a')
   })
@@ -395,7 +395,7 @@ describe('a deadline', () => {
     const one = await timed.join('one')
     const two = await timed.join('two')
     let aborted = false
-    exposeOn(one, (req) => req.sealway!.signal.addEventListener('abort', () => (aborted = true)))
+    one.expose((req) => req.sealway!.signal.addEventListener('abort', () => (aborted = true)))
     const response = rejection(two.fetch('http://one/', { timeout: 500 }))
     await turns()
     await time.advance(499)

@@ -5,7 +5,7 @@ import { type WebSocket, WebSocketServer } from 'ws'
 import type { NodeWebSocket } from '../../../client-lib/src/http/sealed/web-socket.js'
 import type { Node } from '../../../client-lib/src/node.js'
 import { Net } from '../../support/net'
-import { exposeOn, hostileOn, openStreams } from '../../support/sealed-http'
+import { hostileOn, openStreams } from '../../support/sealed-http'
 import { rejection, turns, until } from '../../support/until'
 
 let net: Net
@@ -18,7 +18,7 @@ beforeEach(async () => {
   server = await net.join('server')
   client = await net.join('client')
   // As with any port, but none is listened on.
-  const http = createServer(express().get('/page', (_req, res) => void res.send('a page')))
+  const http = createServer(express())
   sockets = new WebSocketServer({
     server: http,
     path: '/room',
@@ -30,7 +30,7 @@ beforeEach(async () => {
     socket.send('hello')
     socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }))
   })
-  exposeOn(server, http)
+  server.expose(http)
 })
 afterEach(() => net.close())
 
@@ -130,18 +130,14 @@ describe('node.webSocket', () => {
   })
 
   it.each<[string, string, object]>([
-    [
-      'a page that is no WebSocket',
-      'ws://server/page',
-      { code: 'BAD_ANSWER', data: { status: 404 }, target: 'server' },
-    ],
+    ['a page that is no WebSocket', 'ws://pages/page', { code: 'BAD_ANSWER', data: { status: 404 }, target: 'pages' }],
     ['a path that is not served', 'ws://server/other', { code: 'BAD_ANSWER', data: { status: 400 } }],
     ['a node that serves no HTTP', 'ws://client/room', { code: 'NO_HTTP', outcome: 'not-delivered' }],
     ['a node that is not there', 'ws://nobody/room', { code: 'UNKNOWN_NODE', outcome: 'not-delivered' }],
     ['a group', 'group:g/room', { code: 'INVALID_ARGUMENT' }],
     ['another scheme', 'wss://server/room', { code: 'INVALID_ARGUMENT' }],
   ])('rejects for %s', async (_what, url, error) => {
-    if (url.endsWith('/page')) exposeOn(server, express())
+    ;(await net.join('pages')).expose(express())
     expect(await rejection(client.webSocket(url))).toMatchObject(error)
     await until(() => !openStreams(client), 'no stream is left')
   })

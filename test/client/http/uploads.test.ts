@@ -5,7 +5,7 @@ import type { FetchBody } from '../../../client-lib/src/http/sealed/body.js'
 import { limitBody } from '../../../client-lib/src/http/uploads.js'
 import type { Node } from '../../../client-lib/src/node.js'
 import { Net } from '../../support/net'
-import { exposeOn, openStreams } from '../../support/sealed-http'
+import { openStreams } from '../../support/sealed-http'
 import { until } from '../../support/until'
 
 let net: Net
@@ -21,7 +21,7 @@ beforeEach(async () => {
   client = await net.join('client')
   seen = []
   app = express()
-  exposeOn(server, app)
+  server.expose(app)
   port = createServer(app).listen(0, '127.0.0.1')
   await new Promise((resolve) => port.once('listening', resolve))
   origin = `http://127.0.0.1:${(port.address() as AddressInfo).port}`
