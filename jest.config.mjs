@@ -1,3 +1,5 @@
+import { commonJsOf } from './test/support/common-js.mjs'
+
 // One transform, no type check (that is `make check`): the suites start in milliseconds.
 export default {
   testMatch: ['<rootDir>/test/**/*.test.ts'],
@@ -17,7 +19,9 @@ export default {
     '^@sealway/protocol$': '<rootDir>/protocol/src/index.ts',
     '^@sealway/client$': '<rootDir>/client-lib/src/index.ts',
     '^@sealway/client/testing$': '<rootDir>/client-lib/src/testing/index.ts',
+    '^@sealway/client/browser$': '<rootDir>/client-lib/src/browser/index.ts',
     '^@sealway/client/plugins$': '<rootDir>/client-lib/src/plugins/index.ts',
+    '^http-proxy$': commonJsOf('http-proxy'),
     '^sealway$': '<rootDir>/server/src/mediator.ts',
     '^#fixtures$': '<rootDir>/fixtures/development.ts',
     '^#migrations$': '<rootDir>/migrations/index.ts',

@@ -1,3 +1,4 @@
+import { isBuiltin } from 'node:module'
 import { posix } from 'node:path'
 import { isRelative, packageOf, resolveRelative, type Source, type Tree } from './sources'
 
@@ -34,6 +35,7 @@ export const layers = {
       'check-options.ts',
       'options.ts',
       'peers.ts',
+      'browser',
       'directory.ts',
       'node.ts',
       'plugins',
@@ -51,6 +53,7 @@ const entries = new Set(['server/src/main.ts', 'client-lib/src/cli.ts'])
 const ourPackages: { readonly [name: string]: string } = {
   '@sealway/protocol': 'protocol/src/index.ts',
   '@sealway/client': 'client-lib/src/index.ts',
+  '@sealway/client/browser': 'client-lib/src/browser/index.ts',
   sealway: 'server/src/mediator.ts',
   '#migrations': 'migrations/index.ts',
   '#fixtures': 'fixtures/development.ts',
@@ -68,15 +71,18 @@ const sources = ({ tree }: Repository, ...folders: string[]): Source[] =>
 const importsOf = (repository: Repository, ...folders: string[]) =>
   sources(repository, ...folders).flatMap((source) => source.imports.map((one) => ({ ...one, path: source.path })))
 
-/** Every file of ours that these reach over any number of imports, themselves included. */
-export function reachedFrom({ tree }: Repository, start: readonly string[]): Set<string> {
+/**
+ * Every file of ours that these reach over any number of imports, themselves included.
+ * @param run only over what is left of the imports when the program runs
+ */
+export function reachedFrom({ tree }: Repository, start: readonly string[], { run = false } = {}): Set<string> {
   const reached = new Set<string>()
   const queue = [...start]
   for (let path = queue.pop(); path !== undefined; path = queue.pop()) {
     if (reached.has(path)) continue
     reached.add(path)
-    for (const { specifier } of tree.get(path)?.imports ?? []) {
-      const target = targetOf(path, specifier)
+    for (const { specifier, erased, form } of tree.get(path)?.imports ?? []) {
+      const target = run && (erased || form === 'type') ? undefined : targetOf(path, specifier)
       if (target) queue.push(target)
     }
   }
@@ -128,6 +134,36 @@ export const rules: readonly Rule[] = [
         const target = targetOf(path, specifier)
         return target && !target.startsWith('migrations/') ? [`${path} imports ${target}`] : []
       }),
+  },
+  {
+    rule: 'the browser edition and all that it runs import no module of Node, and its own files name nothing of Node',
+    because: 'it is bundled for pages, where there is neither; a bundler would fail, or carry a substitute along',
+    broken: {
+      'client-lib/src/browser/open.ts': `import { random } from '../crypto/random.js'`,
+      'client-lib/src/crypto/random.ts': `import { randomBytes } from 'node:crypto'`,
+    },
+    violations: (repository) => {
+      const own = sources(repository, 'client-lib/src/browser')
+      const run = [
+        ...reachedFrom(
+          repository,
+          own.map(({ path }) => path),
+          { run: true },
+        ),
+      ]
+      return [
+        ...run.flatMap((path) =>
+          (repository.tree.get(path)?.imports ?? []).flatMap(({ specifier = 'computed', erased }) =>
+            !erased && (specifier === 'computed' || isBuiltin(specifier)) ? [`${path} imports ${specifier}`] : [],
+          ),
+        ),
+        ...own.flatMap(({ path, globals }) =>
+          ['Buffer', 'process', 'require', 'global', 'setImmediate'].flatMap((name) =>
+            globals.has(name) ? [`${path} names ${name}`] : [],
+          ),
+        ),
+      ]
+    },
   },
   {
     rule: 'no file imports itself, over any number of others (two types may name each other)',

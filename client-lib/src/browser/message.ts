@@ -1,0 +1,114 @@
+import { parseJson, quote, SealwayError } from '@sealway/protocol'
+import { Encoding, encodingMask, metaFlag, toJson } from '../messaging/payload.js'
+import { isBaggage, isTraceparent } from '../messaging/trace.js'
+import { type Bytes, joined, textOf, utf8 } from './bytes.js'
+
+/** What travels beside a body, sealed with it. */
+export interface PageMetaOptions {
+  /** Free data; with the trace at most 64 KiB as JSON. */
+  readonly meta?: { readonly [name: string]: unknown }
+  /** W3C Trace Context and W3C Baggage. */
+  readonly traceparent?: string
+  readonly baggage?: string
+}
+
+/** A body as it travels. */
+export interface EncodedBody {
+  readonly encoding: number
+  readonly bytes: Uint8Array
+}
+
+const none: EncodedBody = { encoding: Encoding.none, bytes: new Uint8Array(0) }
+
+/** @param body JSON values, text, bytes (copied), undefined. @throws SealwayError `UNSERIALISABLE` */
+export function encodeBody(body: unknown): EncodedBody {
+  if (body === undefined) return none
+  if (typeof body === 'string') return { encoding: Encoding.text, bytes: utf8(body) }
+  if (body instanceof Uint8Array) return { encoding: Encoding.bytes, bytes: body.slice() }
+  if (body instanceof ArrayBuffer) return { encoding: Encoding.bytes, bytes: new Uint8Array(body.slice(0)) }
+  if (body instanceof Blob) {
+    // JSON would make {} of it without a word.
+    throw new SealwayError('UNSERIALISABLE', {
+      message: 'the body cannot be encoded: send `await blob.arrayBuffer()` in place of a Blob or File',
+      outcome: 'not-delivered',
+      hop: 'client',
+    })
+  }
+  return { encoding: Encoding.json, bytes: utf8(toJson(body, 'the body')) }
+}
+
+/** @throws SealwayError `MALFORMED` where the bytes are not what their encoding says */
+export function decodeBody(encoding: number, bytes: Bytes): unknown {
+  switch (encoding & encodingMask) {
+    case Encoding.none:
+      return undefined
+    case Encoding.bytes:
+      return bytes
+    case Encoding.text:
+      return textOf(bytes)
+    case Encoding.json:
+      return parseJson(textOf(bytes))
+  }
+  throw new SealwayError('MALFORMED', { message: `body encoding ${encoding & encodingMask} is not known here` })
+}
+
+/** @throws SealwayError `INVALID_ARGUMENT` */
+export function encodeAction(action: unknown): Bytes {
+  const bytes = typeof action === 'string' ? utf8(action) : undefined
+  if (bytes && bytes.length > 0 && bytes.length <= 255) return bytes
+  throw refused('INVALID_ARGUMENT', `action ${quote(action)} must be a text of 1 to 255 bytes`)
+}
+
+/** @returns undefined where there is nothing to say. @throws SealwayError `INVALID_ARGUMENT`, `UNSERIALISABLE`, `TOO_LARGE` */
+export function encodeMeta({ meta, traceparent, baggage }: PageMetaOptions): Bytes | undefined {
+  if (meta === undefined && traceparent === undefined && baggage === undefined) return undefined
+  if (meta !== undefined && (typeof meta !== 'object' || meta === null || Array.isArray(meta))) {
+    throw refused('INVALID_ARGUMENT', 'meta must be an object')
+  }
+  if (traceparent !== undefined && !isTraceparent(traceparent)) {
+    throw refused(
+      'INVALID_ARGUMENT',
+      'traceparent must have the form of W3C Trace Context: 00-<32 hex>-<16 hex>-<2 hex>',
+    )
+  }
+  if (baggage !== undefined && !isBaggage(baggage)) {
+    throw refused('INVALID_ARGUMENT', 'baggage must be 1 to 8,192 printable ASCII characters (W3C Baggage)')
+  }
+  const trace = { ...(traceparent === undefined ? {} : { traceparent }), ...(baggage === undefined ? {} : { baggage }) }
+  const bytes = utf8(toJson({ ...meta, ...trace }, 'meta'))
+  if (bytes.length <= 0xffff) return bytes
+  throw refused('TOO_LARGE', 'meta is over 64 KiB as JSON')
+}
+
+/** The payload of a fire, acked, call or broadcast record (SPEC.md, "Messages inside a record"). */
+export function encodeMessage(action: Bytes, meta: Bytes | undefined, body: EncodedBody, flags: number): Bytes {
+  const head = Uint8Array.of(body.encoding | flags | (meta ? metaFlag : 0), action.length)
+  const metaParts = meta ? [Uint8Array.of(meta.length >>> 8, meta.length), meta] : []
+  return joined([head, action, ...metaParts, body.bytes])
+}
+
+export interface ReadMessage {
+  /** Encoding of the body, and flags. */
+  readonly encoding: number
+  readonly action: string
+  readonly meta: Bytes | undefined
+  readonly body: Bytes
+}
+
+/** @returns undefined where the payload is malformed */
+export function readMessage(payload: Bytes): ReadMessage | undefined {
+  if (payload.length < 2) return undefined
+  const encoding = payload[0]!
+  const actionEnd = 2 + payload[1]!
+  if (actionEnd > payload.length || actionEnd === 2) return undefined
+  const action = textOf(payload.subarray(2, actionEnd))
+  if ((encoding & metaFlag) === 0) return { encoding, action, meta: undefined, body: payload.subarray(actionEnd) }
+  const metaStart = actionEnd + 2
+  if (metaStart > payload.length) return undefined
+  const bodyStart = metaStart + ((payload[actionEnd]! << 8) | payload[actionEnd + 1]!)
+  if (bodyStart > payload.length) return undefined
+  return { encoding, action, meta: payload.subarray(metaStart, bodyStart), body: payload.subarray(bodyStart) }
+}
+
+const refused = (code: 'INVALID_ARGUMENT' | 'TOO_LARGE', message: string) =>
+  new SealwayError(code, { message, outcome: 'not-delivered', hop: 'client' })
