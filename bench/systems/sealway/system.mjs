@@ -1,16 +1,24 @@
-import { randomBytes } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const command = fileURLToPath(new URL('../../../server/dist/main.js', import.meta.url))
 const client = fileURLToPath(new URL('./client.mjs', import.meta.url))
+const serve = fileURLToPath(new URL('./http.mjs', import.meta.url))
 const defaults =
   'its own command `sealway start` and its public client library, with their defaults: sealed, authenticated, ' +
   'every limit on, registry in SQLite'
 
 /** The three ways to dial one and the same mediator. */
-export const sealway = transport('sealway', 'Sealway over TCP', ({ port }) => `http://127.0.0.1:${port}`)
+export const sealway = {
+  ...transport('sealway', 'Sealway over TCP', ({ port }) => `http://127.0.0.1:${port}`),
+  http: {
+    serve,
+    path: (/** @type {string} */ name) => `/one/bench/${name}/echo`,
+    headers: (/** @type {{ secret: string }} */ { secret }) => ({ authorization: `Bearer ${mintToken(secret)}` }),
+  },
+}
 export const sealwayIpc = transport('sealway-ipc', 'Sealway over a Unix socket', ({ ipcPath }) => `unix:${ipcPath}`)
 export const sealwayWs = transport('sealway-ws', 'Sealway over socket.io', ({ port }) => `ws://127.0.0.1:${port}`)
 
@@ -52,4 +60,25 @@ function transport(name, title, urlOf) {
       return { endpoint: { host: '127.0.0.1', port, folder, url: urlOf({ port, ipcPath }), secret, key }, running }
     },
   }
+}
+
+/**
+ * As a client would have it: 10 minutes, for HTTP to every node.
+ *
+ * @param {string} secret
+ */
+function mintToken(secret) {
+  const now = Math.floor(Date.now() / 1_000)
+  const claims = {
+    iss: 'sealway-node',
+    aud: 'sealway',
+    sub: 'bench',
+    jti: randomBytes(16).toString('hex'),
+    iat: now,
+    exp: now + 600,
+    scopes: ['http:*'],
+  }
+  const text = (/** @type {object} */ part) => Buffer.from(JSON.stringify(part)).toString('base64url')
+  const signed = `${text({ alg: 'HS256', typ: 'JWT' })}.${text(claims)}`
+  return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`
 }
