@@ -23,6 +23,7 @@ export {
 export { Keyring, type KeyringKeys } from './crypto/keyring.js'
 export { formatKey, generateKey, keyFromPassphrase, parseKey } from './crypto/keys.js'
 export type { HttpMiddleware, MiddlewareOptions } from './http/middleware.js'
+export type { SealwayAsker } from './http/request.js'
 export type { FetchBody } from './http/sealed/body.js'
 export type { FetchInput } from './http/sealed/fetch.js'
 export type { NodeAnswer } from './http/sealed/fetch-all.js'
