@@ -145,6 +145,10 @@ function contradictions(config: Config): Found[] {
       config.jwtSecret.equals(config.adminPassword),
       'PROTECTED_BASIC_AND_JWT and PROTECTED_ADMIN_PASSWORD are the same: nodes hold the one and must not have the other',
     ],
+    [
+      (config.httpDirect === 'list') !== config.httpDirectAllow.length > 0,
+      'HTTP_DIRECT=list and HTTP_DIRECT_ALLOW need each other',
+    ],
     [l.pingEveryMs * 2 > l.deadAfterMs, 'LIMIT_DEAD must be at least twice LIMIT_PING, or quiet links die'],
     [l.outboxBytes < l.maxFrameBytes, 'LIMIT_OUTBOX must hold at least one frame of LIMIT_FRAME'],
     [l.routeWindowBytes < l.maxFrameBytes, 'LIMIT_WINDOW must hold at least one frame of LIMIT_FRAME'],

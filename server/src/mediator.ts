@@ -13,6 +13,9 @@ import { createAdminApp, type ShownSetting } from './gateway/admin-app.js'
 import type { GatewayDeps } from './gateway/deps.js'
 import { createPublicApp } from './gateway/public-app.js'
 import { type Log, silentLog } from './observe/log.js'
+import { createResolveName, type ResolveName } from './proxy/direct/resolve.js'
+import { isThisMachine } from './proxy/direct/this-machine.js'
+import { DirectUpstream } from './proxy/direct/upstream.js'
 import { createProxy, type HttpByName } from './proxy/proxy.js'
 import { createRegistry } from './registry/create-registry.js'
 import { createPolicyFeed } from './registry/policy-feed.js'
@@ -41,6 +44,8 @@ export interface MediatorParts {
   /** What operators are shown of the settings; secrets masked. */
   readonly settings?: () => readonly ShownSetting[]
   readonly warnings?: () => readonly string[]
+  /** Of the addresses that nodes registered; the system's name servers unless a test hands in its own. */
+  readonly resolveName?: ResolveName
 }
 
 export interface Mediator {
@@ -56,6 +61,8 @@ export interface Mediator {
 }
 
 const tickMs = 250
+/** How long a connection to an address that a node registered may take, ms. */
+const connectTimeoutMs = 5_000
 /** How long a connection may take to end by itself when the mediator closes, ms. */
 const closingMs = 500
 /** Node's own limits are 60 s and 300 s, checked every 30 s: a slow stranger would hold his place for long. */
@@ -92,6 +99,16 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
   const cleared = new Promise<void>((resolve) => {
     onCleared = resolve
   })
+  const ownPorts = new Set<number>()
+  const direct = new DirectUpstream({
+    mode: config.httpDirect,
+    places: config.httpDirectAllow,
+    resolve: parts.resolveName ?? createResolveName(),
+    isOwn: (ip, port) => ownPorts.has(port) && isThisMachine(ip),
+    answerTimeoutMs: config.httpTimeoutMs,
+    idleTimeoutMs: config.httpIdleTimeoutMs,
+    connectTimeoutMs,
+  })
   const proxy = createProxy({
     links: () => relay.presence,
     budget: () => relay.budget,
@@ -99,6 +116,7 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
     timeouts: { answerTimeoutMs: config.httpTimeoutMs, idleTimeoutMs: config.httpIdleTimeoutMs },
     trust: config.trustProxy,
     domain: config.httpDomain,
+    upstreams: [direct],
     monotonic: () => performance.now(),
     ...{ registry, authenticator, limits, log, clock },
   })
@@ -167,6 +185,7 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
     for (const hub of hubs) hub.engine.close()
     await Promise.all(Array.from(servers, ([server, sockets]) => closeServer(server, sockets)))
     httpLinks.close()
+    direct.close()
     await relay.settled()
     await registry.close()
   }
@@ -202,6 +221,7 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
           proxy.attach(ipc)
           await listenOnPath(ipc, config.ipcPath)
         }
+        ownPorts.add(port).add(adminPort)
         // Only now: another mediator on these ports would have had its live nodes marked offline.
         await registry.releaseAll()
         onCleared()

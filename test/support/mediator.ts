@@ -23,6 +23,7 @@ export interface TestMediatorOptions {
   readonly jwtSecret?: string
   readonly databaseUrl?: string
   readonly config?: Partial<Config>
+  readonly resolveName?: (name: string) => Promise<readonly string[]>
 }
 
 export function testConfig(options: TestMediatorOptions, jwtSecret: string, adminPassword: string): Config {
@@ -46,6 +47,8 @@ export function testConfig(options: TestMediatorOptions, jwtSecret: string, admi
     httpTimeoutMs: 30_000,
     httpIdleTimeoutMs: 300_000,
     trustProxy: 'none',
+    httpDirect: 'off',
+    httpDirectAllow: [],
     limits: { ...limits, ...options.limits },
     ...options.config,
   }
@@ -59,6 +62,7 @@ export async function startMediator(options: TestMediatorOptions = {}): Promise<
   const mediator = await createMediator(config, {
     ...(options.databaseUrl ? {} : { registry: await memoryRegistry() }),
     ...(options.log ? { log: options.log } : {}),
+    ...(options.resolveName ? { resolveName: options.resolveName } : {}),
   })
   const { url, adminUrl, ipcPath } = await mediator.listen()
   return { mediator, url, adminUrl, ipcPath, jwtSecret, adminPassword, config }

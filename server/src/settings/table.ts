@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import { defaultTokenAudience, type Limits, limits, maxTokenLifeMs, SealwayError } from '@sealway/protocol'
+import { type AllowedPlace, type DirectMode, parseAllowed } from '../proxy/direct/allowed.js'
 import { parseLocation } from '../store/location.js'
 import { choice, count, duration, optionalText, Problem, port, type Setting, secret, size, text } from './setting.js'
 
@@ -31,6 +32,9 @@ export interface Config {
   readonly httpIdleTimeoutMs: number
   /** Whose `Forwarded` and `X-Forwarded-*` are believed. */
   readonly trustProxy: 'none' | 'loopback' | 'all'
+  /** Whether nodes are reached at addresses that they registered, too. */
+  readonly httpDirect: DirectMode
+  readonly httpDirectAllow: readonly AllowedPlace[]
   /** All limits of the protocol, with what was set of them. */
   readonly limits: Limits
 }
@@ -138,6 +142,24 @@ export const settings: SettingsTable = {
     ['none', 'loopback', 'all'],
     "Whose X-Forwarded-* and Forwarded headers nodes are handed: nobody's, those of a proxy on this machine, everybody's.",
   ),
+  httpDirect: choice(
+    'HTTP_DIRECT',
+    ['off', 'loopback', 'list'],
+    'Whether requests also go straight to addresses that nodes registered: never, on this machine only (for development), or where HTTP_DIRECT_ALLOW says.',
+  ),
+  httpDirectAllow: {
+    name: 'HTTP_DIRECT_ALLOW',
+    unit: 'addresses and ports with commas between: 10.1.0.0/16:8080, 10.2.0.7:8000-8999, [fd00::/8]:*',
+    fallback: '',
+    meaning: 'Where HTTP_DIRECT=list leads. Private networks and this machine only where an entry lies within them.',
+    secret: false,
+    read(text) {
+      const places = text === '' ? [] : parseAllowed(text)
+      return typeof places === 'string'
+        ? new Problem(`has ${JSON.stringify(places.slice(0, 60))}, which is no addresses and ports`)
+        : places
+    },
+  },
 }
 
 /** The limits that are the mediator's; the others belong to the client library. Why each is what it is: protocol/limits. */

@@ -1,0 +1,92 @@
+import type { ClientRequest, IncomingMessage } from 'node:http'
+import { limits } from '@sealway/protocol'
+import { responseHeaders } from '../response-headers.js'
+import type { Visit } from '../visit.js'
+import { pairsOf } from './headers.js'
+
+/** Answers below 200 to one request: more are a flood (RELIABILITY H6). */
+const maxInformed = 16
+
+/** A failed request that was never read: safe to say again. */
+const notConnected = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EADDRNOTAVAIL', 'ETIMEDOUT', 'EHOSTDOWN'])
+
+/** Hands an upstream's answer to the client: the guards that every answer of a node passes. */
+export function relayAnswer(visit: Visit, node: string, answer: IncomingMessage, closes: boolean): void {
+  const { response } = visit
+  const bad = (detail: string): void => {
+    answer.destroy()
+    visit.failed('BAD_ANSWER', `${node} answered with ${detail}`)
+  }
+  // Before the head: an answer that breaks off is told by the end of the connection, not by that of the body.
+  answer.on('close', () => {
+    if (!answer.complete) visit.failed('BAD_ANSWER', `${node} broke its answer off`)
+  })
+  answer.on('error', () => {})
+  const read = responseHeaders({
+    status: answer.statusCode!,
+    reason: answer.statusMessage ?? '',
+    headers: answer.rawHeaders,
+  })
+  if (typeof read === 'string') return bad(read)
+  if (answer.rawHeaders.length > 2 * limits.maxHeaders) return bad('too many headers')
+  const headers = [...read.headers, 'Server-Timing', visit.timing(), ...(closes ? ['Connection', 'close'] : [])]
+  try {
+    response.writeHead(answer.statusCode!, answer.statusMessage ?? '', headers)
+  } catch (error) {
+    return bad((error as Error).message)
+  }
+  // A head without a body yet (server-sent events) must not wait for one; one with its body goes in one write.
+  setImmediate(() => {
+    if (!response.writableEnded && !response.destroyed) response.flushHeaders()
+  })
+  answer.pipe(response, { end: false })
+  answer.on('end', () => {
+    if (!answer.complete) return
+    const pairs = pairsOf(answer.rawTrailers)
+    if (pairs.length > 0) response.addTrailers(pairs)
+    visit.answered()
+    response.end()
+  })
+}
+
+/** Bounds what comes before an answer, and how long it may take to come. */
+export function watch(
+  upstream: ClientRequest,
+  visit: Visit,
+  node: string,
+  { connectTimeoutMs, answerTimeoutMs, idleTimeoutMs }: WatchLimits,
+): void {
+  const late = (what: string) => (): void => {
+    visit.failed('TIMEOUT', `${node} ${what}`)
+    upstream.destroy()
+  }
+  const timer = setTimeout(late('could not be connected to in time'), connectTimeoutMs).unref()
+  const connected = (): void => clearTimeout(timer)
+  upstream.on('socket', (socket) => {
+    if (!socket.connecting) connected()
+    else socket.once('connect', connected)
+  })
+  upstream.on('close', connected)
+  let informed = 0
+  upstream.on('information', () => {
+    if (++informed <= maxInformed) return
+    visit.failed('BAD_ANSWER', `${node} answered with more than ${maxInformed} heads before its answer`)
+    upstream.destroy()
+  })
+  upstream.setTimeout(answerTimeoutMs, late('did not answer in time'))
+  upstream.once('response', () => upstream.setTimeout(idleTimeoutMs))
+}
+
+export interface WatchLimits {
+  readonly connectTimeoutMs: number
+  readonly answerTimeoutMs: number
+  readonly idleTimeoutMs: number
+}
+
+/** What a broken connection means. */
+export function failedBy(error: NodeJS.ErrnoException, visit: Visit, node: string): void {
+  const { code = '' } = error
+  if (code.startsWith('HPE_')) visit.failed('BAD_ANSWER', `${node} answered with what is not HTTP (${code})`)
+  else if (notConnected.has(code)) visit.failed('OFFLINE', `${node} cannot be connected to (${code})`)
+  else visit.failed('PEER_GONE', `the connection to ${node} broke (${code})`)
+}

@@ -1,0 +1,116 @@
+import type { ClientRequest, IncomingMessage } from 'node:http'
+import type { ProxyServer } from 'http-proxy'
+import type { Visit } from '../visit.js'
+import { failedBy, relayAnswer, watch } from './answer.js'
+import type { Direct } from './direct.js'
+import { pairsOf, upstreamHeaders } from './headers.js'
+import type { Pinned } from './pin.js'
+
+/** Whose request it is: the proxy's events tell no more than that. */
+const byRequest = new WeakMap<IncomingMessage, Relayed>()
+
+/** One request to an upstream's own address. */
+export class Relayed {
+  private upstream: ClientRequest | undefined
+  private fresh = false
+  private isAnswered = false
+
+  constructor(
+    private readonly visit: Visit,
+    private readonly node: string,
+    private readonly pinned: Pinned,
+    private readonly direct: Direct,
+  ) {}
+
+  static listen(proxy: ProxyServer): void {
+    proxy.on('proxyReq', (upstream, request) => byRequest.get(request)?.begun(upstream))
+    proxy.on('proxyRes', (answer, request) => byRequest.get(request)?.answered(answer))
+    proxy.on('error', (error, request) => {
+      if (request) byRequest.get(request)?.broke(error)
+    })
+    proxy.on('econnreset', (error, request) => byRequest.get(request)?.broke(error))
+  }
+
+  start(): void {
+    const { visit } = this
+    const { request, response, guarded, head } = visit
+    visit.current = this
+    byRequest.set(request, this)
+    if (guarded.expects && request.httpVersion === '1.1' && !visit.continued) {
+      visit.continued = true
+      response.writeContinue()
+    }
+    request.url = head!.target
+    request.headers = upstreamHeaders(head!.method, head!.headers, guarded, this.pinned)
+    this.send()
+  }
+
+  private send(): void {
+    const { direct, pinned, visit } = this
+    const { address, port, secure, name } = pinned
+    const { ca } = direct.parts
+    const kept = secure ? direct.agents.https : direct.agents.http
+    direct.proxy
+      .web(visit.request, visit.response, {
+        // The address that was checked: there is no name left to look up.
+        target: { protocol: secure ? 'https:' : 'http:', hostname: address, host: address, port },
+        agent: this.fresh ? false : kept,
+        ssl: { ...(name === undefined ? {} : { servername: name }), ...(ca === undefined ? {} : { ca }) },
+        secure: true,
+        followRedirects: false,
+        selfHandleResponse: true,
+      })
+      // Every error was told by an event before.
+      .catch(() => {})
+  }
+
+  private begun(upstream: ClientRequest): void {
+    if (this.upstream === upstream) return
+    this.upstream = upstream
+    // Not every end is an error: an answer of 101 that nobody asked for is none to Node.
+    upstream.on('close', () => {
+      if (this.upstream === upstream && !this.isAnswered) this.broke(hungUp())
+    })
+    if (this.visit.over) {
+      upstream.destroy()
+      return
+    }
+    const { request } = this.visit
+    watch(upstream, this.visit, this.node, this.direct.parts)
+    if (this.visit.guarded.bodyBytes < 0) {
+      request.once('end', () => {
+        const pairs = pairsOf(request.rawTrailers)
+        if (pairs.length > 0) upstream.addTrailers(pairs)
+      })
+    }
+  }
+
+  private answered(answer: IncomingMessage): void {
+    this.isAnswered = true
+    if (this.visit.over) answer.destroy()
+    else relayAnswer(this.visit, this.node, answer, this.visit.expectsStill)
+  }
+
+  private broke(error: NodeJS.ErrnoException): void {
+    const { visit, upstream } = this
+    if (visit.over) return
+    // A kept connection that its other end was just closing: it has read nothing, and a new one will do.
+    const stale = upstream?.reusedSocket === true && !this.fresh && visit.guarded.bodyBytes === 0
+    if (stale && !visit.response.headersSent && !visit.informed && safe.has(visit.request.method!)) {
+      this.fresh = true
+      this.upstream = undefined
+      this.send()
+      return
+    }
+    failedBy(error, visit, this.node)
+  }
+
+  abort(): void {
+    this.upstream?.destroy()
+  }
+}
+
+const hungUp = (): NodeJS.ErrnoException => Object.assign(new Error('it hung up'), { code: 'ECONNRESET' })
+
+/** RFC 9110 s9.2.1, and so without effect where it was read after all. */
+const safe = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])

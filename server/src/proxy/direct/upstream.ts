@@ -1,0 +1,91 @@
+import { type AgentOptions, Agent as HttpAgent } from 'node:http'
+import { Agent as HttpsAgent } from 'node:https'
+import type { Duplex, Writable } from 'node:stream'
+import { type Endpoint, SealwayError } from '@sealway/protocol'
+import { createProxyServer } from 'http-proxy'
+import type { Destination, Upstream } from '../upstream.js'
+import type { Visit } from '../visit.js'
+import type { Direct, DirectParts } from './direct.js'
+import { type Pinned, pin } from './pin.js'
+import { Relayed } from './relayed.js'
+import { Switched } from './switched.js'
+
+/** Requests that one node has under way over direct connections. */
+const maxInFlight = 1_024
+/** Connections to one address, and to all. */
+const maxSockets = 256
+const maxTotalSockets = 1_024
+/** Node keeps an idle connection for 5 s: ours goes first, before one is used that is just being closed. */
+const idleMs = 4_000
+
+/** To an address that the node registered, where an operator has allowed it: off unless set. */
+export class DirectUpstream implements Upstream {
+  private readonly inFlight = new Map<string, number>()
+  private readonly direct: Direct
+
+  constructor(parts: DirectParts) {
+    const kept: AgentOptions = { keepAlive: true, maxSockets, maxTotalSockets, maxFreeSockets: 16, timeout: idleMs }
+    this.direct = {
+      parts,
+      agents: { http: new HttpAgent(kept), https: new HttpsAgent(kept) },
+      proxy: createProxyServer(),
+    }
+    Relayed.listen(this.direct.proxy)
+  }
+
+  serves(node: Destination): boolean {
+    return this.direct.parts.mode !== 'off' && endpointOf(node) !== undefined
+  }
+
+  load({ name }: Destination): number {
+    return this.inFlight.get(name) ?? 0
+  }
+
+  free(node: Destination): boolean {
+    return this.load(node) < maxInFlight
+  }
+
+  forward(visit: Visit, node: Destination): void {
+    this.go(visit, node, visit.response, (pinned) => new Relayed(visit, node.name, pinned, this.direct).start())
+  }
+
+  upgrade(visit: Visit, node: Destination, socket: Duplex, head: Buffer): void {
+    // Its response is given up with the switch: the socket ends when all is over.
+    this.go(visit, node, socket, (pinned) => new Switched(visit, node.name, pinned, this.direct, socket, head).start())
+  }
+
+  private go(visit: Visit, node: Destination, held: Writable, then: (pinned: Pinned) => void): void {
+    visit.handedAt = visit.monotonic()
+    this.count(node.name, held)
+    // While the name is looked up there is nothing to break off.
+    visit.current = { abort() {} }
+    pin(endpointOf(node)!, this.direct.parts).then(
+      (pinned) => {
+        if (!visit.over) then(pinned)
+      },
+      (error: unknown) => {
+        const { code, message } = error instanceof SealwayError ? error : new SealwayError('INTERNAL')
+        visit.failed(code, `${node.name} ${message}`)
+      },
+    )
+  }
+
+  private count(name: string, held: Writable): void {
+    this.inFlight.set(name, (this.inFlight.get(name) ?? 0) + 1)
+    held.once('close', () => {
+      const left = this.inFlight.get(name)! - 1
+      if (left === 0) this.inFlight.delete(name)
+      else this.inFlight.set(name, left)
+    })
+  }
+
+  /** Ends the connections that are kept for later. */
+  close(): void {
+    this.direct.agents.http.destroy()
+    this.direct.agents.https.destroy()
+  }
+}
+
+/** The first that speaks HTTP. */
+const endpointOf = ({ endpoints }: Destination): Endpoint | undefined =>
+  endpoints.find(({ protocol }) => protocol === 'http' || protocol === 'https')
