@@ -24,6 +24,8 @@ beforeEach(async () => {
 })
 afterEach(() => net.close())
 
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
 const big = Buffer.alloc(1_000_000, 'big ')
 const sum = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
 
@@ -289,8 +291,6 @@ describe('a request that streams', () => {
   })
 
   it('carries 64 MiB there and back, and holds little of it', async () => {
-    setFlagsFromString('--expose-gc')
-    const collect = runInNewContext('gc') as () => void
     const piece = Buffer.alloc(1024 * 1024, 'x')
     const held = () => {
       collect()
@@ -369,6 +369,19 @@ describe('a request that fails', () => {
     await response.body!.cancel()
     expect(await closed).toBe('closed')
     await until(() => !openStreams(client), 'no stream is left')
+  })
+
+  it('ends there when its body was forgotten', async () => {
+    app.get('/', (_req, res) => void res.write(big))
+    await (async () => {
+      expect((await client.fetch('http://server/')).ok).toBe(true)
+    })()
+    expect(openStreams(client)).toBe(true)
+    await until(() => {
+      collect()
+      return !openStreams(client)
+    }, 'the collector has seen that nobody reads')
+    await until(() => !openStreams(server), 'the handler knows')
   })
 
   it('fails when the node that answers goes away', async () => {

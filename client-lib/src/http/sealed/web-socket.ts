@@ -72,8 +72,7 @@ export async function openWebSocket(
   if (target.to.startsWith('group:')) throw invalid(`a WebSocket has one other end; ${target.to} has many: use any:`)
   const timeoutMs = timeoutFor(parts, target.to, options)
   const { signal } = options
-  // Only who uses it loads it.
-  const { WebSocket } = await import('ws')
+  const Client = await client()
   let answeredBy = target.host
   const pipe = new Pipe(async (head) => {
     const answer = await ask(parts, { to: target.to, head, body: undefined, rest: 'pipe', timeoutMs, signal })
@@ -88,11 +87,19 @@ export async function openWebSocket(
   const address = `ws://node${target.path}`
   const headers = { ...Object.fromEntries(headersOf(options.headers)), host: target.host }
   const { maxPayload = maxPayloadBytes } = options
-  const client = { createConnection: () => pipe, perMessageDeflate: false, maxPayload, headers }
-  const socket = open(WebSocket, address, protocols, client as unknown as ClientOptions)
+  const how = { createConnection: () => pipe, perMessageDeflate: false, maxPayload, headers }
+  const socket = open(Client, address, protocols, how as unknown as ClientOptions)
   await opened(socket)
   Object.defineProperty(socket, 'url', { value: `ws://${answeredBy}${target.path}` })
   return socket as unknown as NodeWebSocket
+}
+
+/** Optional: only who opens a WebSocket installs it. @throws SealwayError `INVALID_ARGUMENT` */
+async function client(): Promise<typeof WebSocket> {
+  const ws = await import('ws').catch((cause: unknown) => {
+    throw invalid('a WebSocket to another node needs the package ws: npm install ws', cause)
+  })
+  return ws.WebSocket
 }
 
 /** @throws SealwayError `INVALID_ARGUMENT` */
