@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startMysql } from './support/mysql-server.mjs'
+import { nginxProgram } from './support/nginx-program.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const results = mkdtempSync(join(tmpdir(), 'sealway-test-'))
@@ -43,6 +44,7 @@ async function main(args) {
     mysql = await startMysql()
     env.TEST_MYSQL_URL = mysql.url
   }
+  env.TEST_NGINX ||= await nginxProgram()
   if (interrupted) return 130
   const file = join(results, 'jest.json')
   const jest = join(root, 'node_modules', 'jest', 'bin', 'jest.js')

@@ -2,26 +2,16 @@
 // Plain JavaScript without dependencies: test/run.mjs uses it before anything is built.
 import { execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { accessSync, constants, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { findProgram, installPackage } from './distribution.mjs'
 
 const run = promisify(execFile)
 
-/** Where servers live besides PATH: Debian, Fedora, Homebrew. */
-const folders = [
-  ...(process.env.PATH ?? '').split(delimiter),
-  '/usr/sbin',
-  '/usr/libexec',
-  '/usr/local/sbin',
-  '/opt/homebrew/bin',
-  '/usr/local/mysql/bin',
-]
-
 const readyWithinMs = 60_000
-const installWithinMs = 15 * 60_000
 /** After SIGTERM; then SIGKILL. */
 const stopWithinMs = 15_000
 
@@ -43,19 +33,6 @@ export async function startMysql(say = (line) => console.error(line)) {
 /** @returns the path of mariadbd or mysqld, or undefined */
 function findServer() {
   return findProgram('mariadbd') ?? findProgram('mysqld')
-}
-
-function findProgram(name) {
-  for (const folder of folders) {
-    const path = join(folder, name)
-    try {
-      accessSync(path, constants.X_OK)
-      return path
-    } catch {
-      // not there
-    }
-  }
-  return undefined
 }
 
 async function startIn(folder, program) {
@@ -160,38 +137,14 @@ function freePort() {
   })
 }
 
-/** Installs mariadb-server where this is root's run on Debian or Ubuntu. The package's own service is not started. */
+/** The package's own service is not started. */
 async function install(say) {
-  if (process.getuid?.() !== 0 || !findProgram('apt-get') || !existsSync('/etc/debian_version')) {
-    throw new Error(
-      'the tests need MySQL or MariaDB: install mariadb-server (or mysql-server), ' +
-        'or set TEST_MYSQL_URL=mysql://user:password@host:port/database, whose user may create databases',
-    )
-  }
-  say('test: no MySQL or MariaDB on this machine; installing mariadb-server from the distribution (apt-get)')
-  const policy = '/usr/sbin/policy-rc.d'
-  const ours = !existsSync(policy)
-  // 101: "action forbidden by policy"; Debian asks this file before it starts a service.
-  if (ours) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
-  try {
-    const options = {
-      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-      timeout: installWithinMs,
-      maxBuffer: 64 * 1024 * 1024,
-    }
-    const lock = ['-o', 'DPkg::Lock::Timeout=120']
-    await run('apt-get', [...lock, 'update', '-q'], options)
-    await run('apt-get', [...lock, 'install', '-y', '-q', '--no-install-recommends', 'mariadb-server'], options)
-  } catch (error) {
-    const output = String(error.stderr || error.message)
-      .trim()
-      .split('\n')
-      .slice(-5)
-      .join('\n')
-    throw new Error(`mariadb-server could not be installed:\n${output}`)
-  } finally {
-    if (ours) rmSync(policy, { force: true })
-  }
+  await installPackage(
+    'mariadb-server',
+    'the tests need MySQL or MariaDB: install mariadb-server (or mysql-server), ' +
+      'or set TEST_MYSQL_URL=mysql://user:password@host:port/database, whose user may create databases',
+    say,
+  )
   // Where somebody's own policy let it start, or would at the next boot.
   if (existsSync('/run/systemd/system')) await run('systemctl', ['disable', '--now', 'mariadb']).catch(() => {})
   else if (existsSync('/run/mysqld/mysqld.pid')) await run('service', ['mariadb', 'stop']).catch(() => {})
