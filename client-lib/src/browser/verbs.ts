@@ -105,6 +105,7 @@ export class Verbs {
     if (isQueued) return
     await new Promise<void>((resolve, reject) => {
       const stopWatch = watchDeadline(timers, timeoutMs, options.signal, (why) => {
+        stopWatch()
         outlet.remove(entry)
         const full = `${what}: the queue to ${outlet.to} stayed full for ${timeoutMs} ms`
         reject(why === 'abort' ? aborted(what, options.signal!, 'not-delivered') : outlet.busy(full, timeoutMs))
