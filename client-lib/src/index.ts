@@ -22,6 +22,8 @@ export {
 } from './actions.js'
 export { Keyring, type KeyringKeys } from './crypto/keyring.js'
 export { formatKey, generateKey, keyFromPassphrase, parseKey } from './crypto/keys.js'
+export type { FastifyLike, HttpApp, UpgradeListener } from './http/app.js'
+export type { ExposeOptions, Exposure } from './http/expose.js'
 export type { HttpMiddleware, MiddlewareOptions } from './http/middleware.js'
 export type { SealwayAsker } from './http/request.js'
 export type { FetchBody } from './http/sealed/body.js'

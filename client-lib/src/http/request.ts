@@ -9,12 +9,36 @@ export interface SealwayAsker extends Asker {
   readonly signal: AbortSignal
 }
 
-/** Those made here: nothing that is sent can pass for one of them. */
-const askers = new WeakSet<object>()
+/** Its private field tells those made here from all else: a set of them would cost more than the rest of a request. */
+class OwnAsker implements SealwayAsker {
+  readonly sealed: boolean
+  readonly from: string | undefined
+  readonly group: string | undefined
+  readonly key: string | undefined
+  readonly #exchange: Exchange
+
+  constructor(exchange: Exchange) {
+    const { sealed, from, group, key } = exchange.asker
+    this.sealed = sealed
+    this.from = from
+    this.group = group
+    this.key = key
+    this.#exchange = exchange
+  }
+
+  /** Not made before somebody looks. */
+  get signal(): AbortSignal {
+    return this.#exchange.signal
+  }
+
+  static is(value: object): boolean {
+    return #exchange in value
+  }
+}
 
 /** Who sent a request, if it came by name through Sealway, and not over a port of the app's own. */
 export function askerOf({ sealway }: IncomingMessage): SealwayAsker | undefined {
-  return sealway && askers.has(sealway) ? sealway : undefined
+  return sealway && OwnAsker.is(sealway) ? sealway : undefined
 }
 
 declare module 'node:http' {
@@ -44,7 +68,7 @@ export class ServedRequest {
 
   constructor(exchange: Exchange, socket: object) {
     const message = new IncomingMessage(socket as unknown as Socket) as IncomingMessage & Internals
-    const { head, asker } = exchange
+    const { head } = exchange
     this.exchange = exchange
     this.message = message
     message.httpVersionMajor = 1
@@ -54,17 +78,7 @@ export class ServedRequest {
     message.url = head.target
     message._read = () => this.read()
     message._destroy = (error, callback) => this.destroyed(error, callback)
-    message.sealway = {
-      sealed: asker.sealed,
-      from: asker.from,
-      group: asker.group,
-      key: asker.key,
-      // Not before somebody looks: a signal costs as much as the rest of a small request.
-      get signal() {
-        return exchange.signal
-      },
-    }
-    askers.add(message.sealway)
+    message.sealway = new OwnAsker(exchange)
   }
 
   /** Before {@link complete}: after it they would be trailers. */

@@ -102,7 +102,8 @@ export class TunnelExchange implements Exchange {
     const bytes = body?.length ?? 0
     const first = Math.min(bytes, this.sendWindow, maxPieceBytes)
     const whole = first === bytes
-    const frame = encodeResponse(this.number, head, whole ? body : body?.subarray(0, first), whole && end)
+    const piece = whole ? body : body?.subarray(0, first)
+    const frame = encodeResponse(this.number, head, piece, whole && end, Buffer.allocUnsafe)
     this.upgraded = head.status === 101
     this.sendWindow -= first
     this.tunnel.push(frame)

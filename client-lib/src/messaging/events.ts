@@ -18,7 +18,7 @@ export interface NodeEvents {
   retry: { readonly to: string; readonly action: string; readonly error: SealwayError; readonly inMs: number }
   /** The mediator's policies for traffic are others now. */
   policies: { readonly central: readonly TrafficPolicy[] }
-  /** A handler crashed, or an answer could not be encoded. */
+  /** A handler crashed, or an answer could not be encoded. Of an app that was exposed: `GET /path`, `from` empty if unknown. */
   handlerError: { readonly action: string; readonly from: string; readonly error: unknown }
 }
 
