@@ -1,13 +1,14 @@
 import { type Code, isCode, type Outcome, SealwayError } from '@sealway/protocol'
 import type { SealingFlow } from '../crypto/seal.js'
 import type { Timers } from '../session/timers.js'
-import { aborted, watchDeadline } from './deadline.js'
+import { aborted } from './deadline.js'
+import { Deadlines, Timed } from './deadlines.js'
 import type { Outlet, Waiter } from './outlet.js'
 import { ReplyStatus } from './payload.js'
 import type { Unacked } from './unacked.js'
 
 /** One that waits for answers: a call for one, a broadcast for its report. */
-export abstract class Pending implements Waiter {
+export abstract class Pending extends Timed implements Waiter {
   recordStart = 0
   recordEnd = 0
   settled = false
@@ -26,7 +27,8 @@ export abstract class Pending implements Waiter {
   /** Set while it waits for room. */
   leaveQueue: (() => void) | undefined
   private readonly startedAt: number
-  private readonly stopWatch: () => void
+  /** Takes its listener off the user's signal. */
+  private readonly unlisten: (() => void) | undefined
 
   constructor(
     readonly calls: Calls,
@@ -36,13 +38,28 @@ export abstract class Pending implements Waiter {
     private readonly timeoutMs: number,
     signal: AbortSignal | undefined,
   ) {
+    super()
     this.startedAt = calls.clock()
-    this.stopWatch = watchDeadline(calls.timers, timeoutMs, signal, (why) => {
-      this.outlet.withdraw(this)
-      const outcome = this.flow ? 'unknown' : 'not-delivered'
-      if (this.flow) calls.cancel(this)
-      this.onGiveUp(why === 'timeout' ? this.timedOut(outcome) : aborted(this.what, signal!, outcome))
-    })
+    calls.deadlines.add(this, timeoutMs)
+    if (!signal) return
+    const onAbort = (): void => this.giveUp((outcome) => aborted(this.what, signal, outcome))
+    signal.addEventListener('abort', onAbort, { once: true })
+    this.unlisten = () => signal.removeEventListener('abort', onAbort)
+  }
+
+  expire(): void {
+    this.giveUp((outcome) => this.timedOut(outcome))
+  }
+
+  private giveUp(why: (outcome: 'not-delivered' | 'unknown') => SealwayError): void {
+    this.outlet.withdraw(this)
+    if (this.flow) this.calls.cancel(this)
+    this.onGiveUp(why(this.flow ? 'unknown' : 'not-delivered'))
+  }
+
+  private stopWatch(): void {
+    this.calls.deadlines.remove(this)
+    this.unlisten?.()
   }
 
   sealed(flow: SealingFlow, counter: number, kept: Unacked | undefined): void {
@@ -182,11 +199,12 @@ const firstCorrBelow = 2 ** 47
 /** All that waits for answers, by correlation number. */
 export class Calls {
   private readonly pending = new Map<number, Pending>()
+  readonly deadlines: Deadlines
   private lastCorr: number
 
   constructor(
     readonly clock: () => number,
-    readonly timers: Timers,
+    timers: Timers,
     private readonly maxPending: number,
     /** Tells the receiver that nobody waits any more. */
     private readonly onCancel: (pending: Pending) => void,
@@ -195,6 +213,7 @@ export class Calls {
     /** 0 to 1. */
     random: () => number,
   ) {
+    this.deadlines = new Deadlines(timers)
     // An answer to the process that had this name before must not carry the number of a question of this one.
     this.lastCorr = Math.floor(random() * firstCorrBelow)
   }
@@ -261,5 +280,6 @@ export class Calls {
       const outcome = pending.flow ? 'unknown' : 'not-delivered'
       pending.fail(pending.error('CLOSED', `${pending.what}: this node was closed`, outcome))
     }
+    this.deadlines.close()
   }
 }
