@@ -9,8 +9,12 @@ import {
   upgradeProtocol,
 } from '@sealway/protocol'
 
-/** One receive buffer per link, reused: frames are opened where they lie, so nothing keeps it. */
-const receiveBufferBytes = 64 * 1024
+/**
+ * One receive buffer for all links of this process: what is read is worked off before anything else is read, and frames are
+ * opened where they lie, so nothing keeps it. 256 KiB hold four frames; in 64 KiB every frame of a bulk straddled two
+ * reads and was copied (docs/performance.md).
+ */
+const receiveBuffer = Buffer.allocUnsafeSlow(256 * 1024)
 const maxResponseHeadBytes = 16 * 1024
 const connectTimeoutMs = 5_000
 
@@ -88,7 +92,7 @@ function upgrade(
       : connectTcp({
           ...where,
           onread: {
-            buffer: Buffer.allocUnsafeSlow(receiveBufferBytes),
+            buffer: receiveBuffer,
             callback: (bytes: number, buffer: Uint8Array) => {
               receive(Buffer.from(buffer.buffer, buffer.byteOffset, bytes))
               return true
