@@ -5,7 +5,8 @@ import type { Exchange, ExchangeReader } from './exchange.js'
 /**
  * A local server has switched protocols: bytes both ways between its connection and the exchange.
  * @param rest what came with the head of its answer
- * @returns what the exchange tells from now on
+ * @returns who hears what the exchange tells from now on
+ * @throws SealwayError `MALFORMED` or `TOO_LARGE`: its head is none
  */
 export function pipeThrough(
   exchange: Exchange,
@@ -13,6 +14,8 @@ export function pipeThrough(
   socket: Duplex,
   rest: Buffer,
 ): ExchangeReader {
+  const head = { status: statusCode!, reason: statusMessage ?? '', headers: rawHeaders }
+  const roomy = exchange.respond(head, rest.length > 0 ? rest : undefined, false)
   let said = false
   let heard = false
   let untaken = 0
@@ -54,7 +57,6 @@ export function pipeThrough(
   })
   socket.on('error', breakOff)
   socket.on('close', breakOff)
-  const head = { status: statusCode!, reason: statusMessage ?? '', headers: rawHeaders }
-  if (!exchange.respond(head, rest.length > 0 ? rest : undefined, false)) socket.pause()
+  if (!roomy) socket.pause()
   return reader
 }

@@ -95,7 +95,9 @@ class Forwarding implements ExchangeReader {
     this.request = request
     request.on('response', (response) => this.answered(response))
     request.on('information', ({ statusCode, statusMessage, rawHeaders }) => {
-      if (!this.over) this.exchange.inform({ status: statusCode, reason: statusMessage, headers: endToEnd(rawHeaders) })
+      if (this.over) return
+      const head = { status: statusCode, reason: statusMessage, headers: endToEnd(rawHeaders) }
+      this.trying(() => this.exchange.inform(head))
     })
     request.on('upgrade', (response, socket, rest) => this.switched(response, socket, rest))
     request.on('error', (error: NodeJS.ErrnoException) => {
@@ -116,8 +118,16 @@ class Forwarding implements ExchangeReader {
 
   /** What the client has already said in the new protocol follows. */
   private switched(response: IncomingMessage, socket: Duplex, rest: Buffer): void {
+    if (this.over) {
+      socket.destroy()
+      return
+    }
+    const pipe = this.trying(() => pipeThrough(this.exchange, response, socket, rest))
+    if (!pipe) {
+      socket.destroy()
+      return
+    }
     this.over = true
-    const pipe = pipeThrough(this.exchange, response, socket, rest)
     this.pipe = pipe
     for (const chunk of this.early.splice(0)) pipe.data(chunk)
     if (this.ended) pipe.end(this.ended)
@@ -218,7 +228,7 @@ class Forwarding implements ExchangeReader {
         this.respond(true)
       } else {
         this.release()
-        if (!this.over) this.exchange.end(undefined, response.rawTrailers)
+        if (!this.over) this.trying(() => this.exchange.end(undefined, response.rawTrailers))
       }
       this.over = true
     })
@@ -234,11 +244,16 @@ class Forwarding implements ExchangeReader {
     const body = this.gathered!.length > 0 ? Buffer.concat(this.gathered!) : undefined
     this.gathered = undefined
     const head = { status: statusCode!, reason: statusMessage ?? '', headers: endToEnd(rawHeaders) }
+    return this.trying(() => this.exchange.respond(head, body, end)) ?? true
+  }
+
+  /** What another program says may be too long for a frame, or no HTTP. */
+  private trying<T>(work: () => T): T | undefined {
     try {
-      return this.exchange.respond(head, body, end)
+      return work()
     } catch (error) {
       this.fail(error)
-      return true
+      return undefined
     }
   }
 

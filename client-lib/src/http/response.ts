@@ -11,6 +11,8 @@ export interface ResponseEvents {
   finished(): void
   /** Its head cannot be sent: it is too long, or not HTTP. Nothing was. */
   refused(error: unknown): void
+  /** What came after its head cannot be sent. */
+  failed(error: unknown): void
   /** Something was sent. */
   active(): void
 }
@@ -121,7 +123,13 @@ export class ServedResponse {
   private inform(head: string, callback: unknown): boolean {
     if (this.message.destroyed) return false
     const [start, ...lines] = head.trimEnd().split('\r\n')
-    this.exchange.inform({ status: Number(start!.slice(9, 12)), reason: start!.slice(13), headers: headersOf(lines) })
+    try {
+      this.exchange.inform({ status: Number(start!.slice(9, 12)), reason: start!.slice(13), headers: headersOf(lines) })
+    } catch (error) {
+      // Node does not look at most of what it is given here.
+      this.events.failed(error)
+      return false
+    }
     if (typeof callback === 'function') queueMicrotask(callback as Callback)
     return true
   }
@@ -141,23 +149,31 @@ export class ServedResponse {
 
   /** Node has said all that it had to say. */
   private complete(): void {
-    const { exchange, message, last } = this
+    const { message, last } = this
     if (message.destroyed) return
     this.last = undefined
     const trailers = headersOf(message._trailer.trimEnd().split('\r\n'))
-    if (message._headerSent) exchange.end(last, trailers)
+    if (message._headerSent) this.finish(last, trailers)
     else if (trailers.length === 0) this.respond(last, true)
     else {
       this.respond(last, false)
-      if (message._headerSent) exchange.end(undefined, trailers)
+      if (message._headerSent) this.finish(undefined, trailers)
     }
-    if (!message._headerSent) return
+    if (!message._headerSent || message.destroyed) return
     this.events.active()
     queueMicrotask(() => {
       if (message.destroyed) return
       this.callBack()
       this.events.finished()
     })
+  }
+
+  private finish(chunk: Uint8Array | undefined, trailers: string[]): void {
+    try {
+      this.exchange.end(chunk, trailers)
+    } catch (error) {
+      this.events.failed(error)
+    }
   }
 
   private respond(body: Uint8Array | undefined, end: boolean): boolean {

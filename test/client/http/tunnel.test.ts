@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import {
   codeFromNumber,
   decodeGrant,
@@ -17,6 +18,7 @@ import {
   SealwayError,
 } from '@sealway/protocol'
 import type { Exchange, ExchangeReader, Serve } from '../../../client-lib/src/http/exchange'
+import { createServe } from '../../../client-lib/src/http/serve'
 import { Tunnel } from '../../../client-lib/src/http/tunnel'
 
 interface Frame {
@@ -381,4 +383,30 @@ describe('exchanges on a link', () => {
     expect(flush().map(shown)).toEqual(['1 reset BAD_ANSWER'])
     expect(errors).toMatchObject([{ message: 'oops' }])
   })
+
+  it.each([
+    ['trailers', (response: ServerResponse) => response.addTrailers(tooMany)],
+    ['hints', (response: ServerResponse) => response.writeEarlyHints({ link: '</a>; rel=preload', ...tooMany })],
+    ['headers', (response: ServerResponse) => response.writeHead(200, tooMany)],
+  ])('survives an app with more %s than go into a frame, wherever it says them', async (what, say) => {
+    const errors: unknown[] = []
+    const serve = createServe(
+      (_request, response) => {
+        if (what === 'trailers') response.write('x')
+        queueMicrotask(() => {
+          say(response)
+          response.end()
+        })
+      },
+      { onError: (error) => errors.push(error) },
+    )
+    const { request, flush } = open({ serve })
+    request(1)
+    await new Promise(setImmediate)
+    const last = shown(flush().at(-1)!)
+    expect(last).toBe(what === 'trailers' ? '1 reset BAD_ANSWER' : '1 500 Internal Server Error end')
+    expect(errors).toMatchObject([{ code: 'TOO_LARGE' }])
+  })
 })
+
+const tooMany = Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`x-${i}`, 'y']))
