@@ -8,8 +8,11 @@ import {
   parseOffset,
 } from '@sealway/protocol'
 
-/** Waits before the tries of a request that failed, ms. What is asked again is taken once, whatever came of the first. */
-const retryWaitsMs = [0, 50, 250]
+/**
+ * Waits before the tries of a request that failed, ms. What is asked again is taken once, whatever came of the first. Not
+ * longer: what is written until a mediator is known to be gone is lost with it.
+ */
+const retryWaitsMs = [0, 20, 80]
 /** Silence in which the mediator should have answered, ms. */
 const silenceMs = httpPollMs + 10_000
 
