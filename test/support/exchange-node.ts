@@ -32,13 +32,17 @@ export interface ExchangeNodeOptions {
   readonly groups?: readonly string[]
   /** Absent: everything needs a token. `null`: it serves no HTTP. */
   readonly http?: { readonly public: readonly string[] } | null
+  /** Whether it gives back window for what comes; default: yes. */
+  readonly grants?: boolean
   /** What it does with each request; by default it waits for the test. */
   readonly onRequest?: (exchange: NodeExchange) => void
+  /** The same when all of the request is there. */
+  readonly onWhole?: (exchange: NodeExchange) => void
 }
 
 /** A node's end of one exchange, that does what a test tells it to. */
 export class NodeExchange {
-  chunks: Buffer[] = []
+  readonly chunks: Buffer[] = []
   /** Frames in which the request came. */
   frames = 1
   ended = false
@@ -180,19 +184,23 @@ export class ExchangeNode {
       case FrameType.request: {
         const { head, body: first } = decodeRequest(body)
         const begun = new NodeExchange(this, number, head)
+        begun.grants = this.options.grants ?? true
         this.byNumber.set(number, begun)
         this.exchanges.push(begun)
         this.onBody(begun, first, ends)
         this.options.onRequest?.(begun)
+        if (begun.ended) this.options.onWhole?.(begun)
         return
       }
       case FrameType.data:
         exchange!.frames++
         this.onBody(exchange!, body, ends)
+        if (ends) this.options.onWhole?.(exchange!)
         return
       case FrameType.trailers:
         exchange!.trailers = decodeTrailers(body)
         exchange!.ended = true
+        this.options.onWhole?.(exchange!)
         return
       case FrameType.grant:
         exchange!.window += decodeGrant(body)

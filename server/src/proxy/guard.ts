@@ -32,6 +32,8 @@ const lengthForm = /^\d{1,15}$/
  */
 export function guard(request: IncomingMessage): Guarded | Refusal {
   const { rawHeaders } = request
+  const { httpVersion } = request
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') return badVersion
   if (rawHeaders.length > 2 * limits.maxHeaders) return tooMany
   let host: string | undefined
   let length: string | undefined
@@ -78,7 +80,7 @@ export function guard(request: IncomingMessage): Guarded | Refusal {
   let bodyBytes = 0
   if (coding !== undefined) {
     if (length !== undefined) return bothLengths
-    if (request.httpVersion !== '1.1') return chunkedBefore11
+    if (httpVersion !== '1.1') return chunkedBefore11
     if (coding.toLowerCase() !== 'chunked') return badCoding
     if (noChunks.has(request.method!)) return lengthRequired
     bodyBytes = -1
@@ -86,7 +88,7 @@ export function guard(request: IncomingMessage): Guarded | Refusal {
     if (!lengthForm.test(length)) return badLength
     bodyBytes = Number(length)
   }
-  const expects = expect !== undefined && expect.toLowerCase() === '100-continue' && request.httpVersion === '1.1'
+  const expects = expect !== undefined && expect.toLowerCase() === '100-continue' && httpVersion === '1.1'
   return { bodyBytes, expects, host, authorization, proxyAuthorization, listed }
 }
 
@@ -101,6 +103,7 @@ function namesOf(value: string, before: string[] | undefined): string[] | undefi
 
 const malformed = (detail: string): Refusal => ({ code: 'MALFORMED', detail })
 const twice = (name: string): Refusal => malformed(`there is more than one ${name}`)
+const badVersion = malformed('only HTTP/1.0 and HTTP/1.1 are spoken here')
 const noHost = malformed('there is no Host')
 const badHost = malformed('the Host is no host name or address, with or without a port')
 const badTarget = malformed('the target does not begin with /')

@@ -60,10 +60,7 @@ export class Many {
       this.ask()
       return
     }
-    if (guarded.expects) {
-      visit.continued = true
-      visit.response.writeContinue()
-    }
+    if (guarded.expects) visit.response.writeContinue()
     request.on('data', (chunk: Buffer) => {
       if (visit.over) return
       this.requestBytes += chunk.length

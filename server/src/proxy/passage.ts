@@ -128,8 +128,9 @@ export class Passage implements AnswerReader {
     // RFC 9110 s15.2: a client of 1.0 knows none of them. Behind others on its connection, it cannot be told yet.
     if (request.httpVersion !== '1.1' || !response.socket || response.headersSent) return
     visit.informed = true
-    if (head.status === 100) visit.continued = true
-    response.socket.write(headText(head), 'latin1')
+    // Node keeps in mind that it said 100, or ends the connection: whether the body follows nobody would know.
+    if (head.status === 100) response.writeContinue()
+    else response.socket.write(headText(head), 'latin1')
   }
 
   answer(head: ResponseHead, body: Uint8Array, end: boolean): void {
@@ -158,7 +159,7 @@ export class Passage implements AnswerReader {
       }
     }
     headers.push('Server-Timing', visit.timing())
-    if (this.upgrades || visit.expectsStill) headers.push('Connection', 'close')
+    if (this.upgrades) headers.push('Connection', 'close')
     try {
       if (head.reason === '') response.writeHead(head.status, headers)
       else response.writeHead(head.status, head.reason, headers)

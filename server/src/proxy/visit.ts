@@ -36,8 +36,6 @@ export class Visit {
   current: { abort(code: Code): void } | undefined
   /** An answer below 200 went out. */
   informed = false
-  /** One of them was 100: the client sends its body. */
-  continued = false
   /** After 101 the response has no say any more. */
   switched = false
   attempts = 0
@@ -98,19 +96,13 @@ export class Visit {
     )
   }
 
-  /** @param close the connection is not to be used again */
-  refused(code: Code, detail: string, close = false): void {
+  refused(code: Code, detail: string): void {
     if (this.settled) return
     this.settle(code, detail)
     const { response } = this
     if (this.switched) return
     if (response.headersSent) response.destroy()
-    else refuse(response, code, detail, close || this.expectsStill)
-  }
-
-  /** The client waits for a 100 that will not come: whether its body follows nobody knows. */
-  get expectsStill(): boolean {
-    return this.guarded.expects && !this.continued && !this.request.complete
+    else refuse(response, code, detail, false)
   }
 
   /** The client closed its connection, or lost it. */
