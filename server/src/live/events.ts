@@ -1,8 +1,11 @@
 /**
- * What the operators' port tells live, over socket.io (path `/socket.io`, websocket only), to whoever is logged in there.
- * Types alone: the dashboard and `sealway top` read them too. Times are ms since 1970 of the mediator's clock unless a
- * name says otherwise; rates are of the last second.
+ * What the operators' port tells live, over socket.io (websocket only), to whoever is logged in there. The dashboard and
+ * `sealway top` read this file too. Times are ms since 1970 of the mediator's clock unless a name says otherwise; rates
+ * are of the last second.
  */
+
+/** Under /api, because the session cookie has that path: under another the browser would not send it. */
+export const livePath = '/api/live'
 
 /** What a client asks for, as often as it likes; the last one holds. Nothing is gathered that nobody watches. */
 export interface Watch {
@@ -33,6 +36,7 @@ export interface LiveNode {
   readonly client: string | null
   /** Serves HTTP over its link. */
   readonly http: boolean
+  /** Written to this node, and sent by it. */
   readonly framesInPerSecond: number
   readonly framesOutPerSecond: number
   /** Waiting in the mediator for this node. */
@@ -80,6 +84,7 @@ export interface LiveHealth {
   readonly draining: boolean
   readonly database: 'up' | 'down'
   readonly links: { readonly [transport: string]: number }
+  /** 0: not known. */
   readonly rssBytes: number
   readonly heapBytes: number
   /** Delay of the event loop within the last second, ms. */
@@ -113,7 +118,10 @@ export interface ClientEvents {
 }
 
 export interface ServerEvents {
-  /** All nodes, when one begins to watch them; then once a second those that changed, and names that were removed. */
+  /**
+   * All nodes, when one begins to watch them: the first thousand with `all`, which replaces what was known, the others
+   * after it. Then once a second those that changed, and names that were removed.
+   */
   nodes: (change: {
     readonly all: boolean
     readonly nodes: readonly LiveNode[]
@@ -125,4 +133,6 @@ export interface ServerEvents {
   frames: (batch: { readonly frames: readonly LiveFrame[]; readonly skipped: number }) => void
   /** Once a second. */
   health: (health: LiveHealth) => void
+  /** This watcher did not take what it was sent: so many rounds were left out. All nodes are told anew after it. */
+  missed: (missed: { readonly rounds: number }) => void
 }
