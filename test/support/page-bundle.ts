@@ -4,6 +4,12 @@ import { build } from 'esbuild'
 
 const root = join(__dirname, '../..')
 
+/** Packages of ours from their sources: a test needs no build. */
+export const pageAliases = {
+  '@sealway/client/browser': join(root, 'client-lib/src/browser/index.ts'),
+  '@sealway/protocol': join(root, 'protocol/src/index.ts'),
+}
+
 /** A script for a page, from sources: as a bundler makes it of the package, minified. */
 export async function bundleForPage(entry: string): Promise<{ code: string; gzipBytes: number; inputs: string[] }> {
   const { outputFiles, metafile } = await build({
@@ -17,10 +23,7 @@ export async function bundleForPage(entry: string): Promise<{ code: string; gzip
     metafile: true,
     absWorkingDir: root,
     logLevel: 'silent',
-    alias: {
-      '@sealway/client/browser': join(root, 'client-lib/src/browser/index.ts'),
-      '@sealway/protocol': join(root, 'protocol/src/index.ts'),
-    },
+    alias: pageAliases,
   })
   const code = outputFiles[0]!.text
   return { code, gzipBytes: gzipSync(code, { level: 9 }).length, inputs: Object.keys(metafile.inputs) }
