@@ -128,9 +128,13 @@ export class Passage implements AnswerReader {
     // RFC 9110 s15.2: a client of 1.0 knows none of them. Behind others on its connection, it cannot be told yet.
     if (request.httpVersion !== '1.1' || !response.socket || response.headersSent) return
     visit.informed = true
-    // Node keeps in mind that it said 100, or ends the connection: whether the body follows nobody would know.
-    if (head.status === 100) response.writeContinue()
-    else response.socket.write(headText(head), 'latin1')
+    if (head.status !== 100) {
+      response.socket.write(headText(head), 'latin1')
+      return
+    }
+    visit.continued = true
+    // Node keeps in mind that it said so: else it would end the connection after the answer.
+    response.writeContinue()
   }
 
   answer(head: ResponseHead, body: Uint8Array, end: boolean): void {

@@ -36,6 +36,8 @@ export class Visit {
   current: { abort(code: Code): void } | undefined
   /** An answer below 200 went out. */
   informed = false
+  /** One of them was 100: the client sends its body. */
+  continued = false
   /** After 101 the response has no say any more. */
   switched = false
   attempts = 0
@@ -103,6 +105,11 @@ export class Visit {
     if (this.switched) return
     if (response.headersSent) response.destroy()
     else refuse(response, code, detail, false)
+  }
+
+  /** The client waits for a 100 that will not come: whether its body follows nobody knows. */
+  get expectsStill(): boolean {
+    return this.guarded.expects && !this.continued && !this.request.complete
   }
 
   /** The client closed its connection, or lost it. */
