@@ -19,7 +19,7 @@ import { Session, type SessionEvents } from '../session/session.js'
 import { Peers } from './peers.js'
 import { Policies } from './policies.js'
 import { Presence } from './presence.js'
-import { Router } from './router.js'
+import { Router, type TrafficWatcher } from './router.js'
 
 /** HTTP by name stands above the relay, and is told by it of what concerns links. */
 export interface ExchangeEvents {
@@ -107,6 +107,11 @@ export class Relay {
   }
 
   private readonly now = (): number => this.coarseNow
+
+  /** From now on traffic is told to it; undefined: to nobody, and nothing is gathered. */
+  watch(watcher: TrafficWatcher | undefined): void {
+    this.router.watcher = watcher
+  }
 
   get draining(): boolean {
     return this.drainingSince !== undefined

@@ -36,8 +36,18 @@ export interface RouterParts {
   readonly draining: () => boolean
 }
 
+/** Is told of traffic while somebody watches it. What it throws ends the sender's link, so it does not. */
+export interface TrafficWatcher {
+  /** A run was queued for that link. */
+  handed(route: Route, target: Session, run: Uint8Array, frames: number): void
+  /** It was not; `target` is given where one member of a group did not get what others did. */
+  refused(route: Route, target: Session | undefined, code: Code, run: Uint8Array, frames: number): void
+}
+
 /** Where frames go. Knows addresses, presence and sizes, and nothing of what is inside. */
 export class Router {
+  /** Undefined: nobody watches, which is all that it costs then. */
+  watcher: TrafficWatcher | undefined
   private readonly parts: RouterParts
   private lastId = 0
 
@@ -107,6 +117,7 @@ export class Router {
       // What was refused uses no window.
       route.release(run.length, frames)
       this.parts.count(why, frames, run.length)
+      this.watcher?.refused(route, undefined, why, run, frames)
       for (const id of ids) route.sender.control(encodeReject(route.number, codeNumber(why), id))
     }
     if (outcome.rejected !== 'OFFLINE' || !route.lookup) reject(outcome.rejected)
@@ -147,6 +158,7 @@ export class Router {
     route.accept(run.length, frames)
     target.outbox.push(run, frames, route)
     this.parts.count('DELIVERED', frames, run.length)
+    this.watcher?.handed(route, target, run, frames)
     names?.push(target.member!.name)
     return { accepted: 1 }
   }
@@ -175,6 +187,7 @@ export class Router {
       // One that does not read holds no credit of others, and at most a quarter of its queue for them.
       if (!outbox.hasRoom(run.length, frames, true) || (lagging && outbox.bytes > limits.outboxBytes / 4)) {
         count('BUSY', frames, run.length)
+        this.watcher?.refused(route, session, 'BUSY', run, frames)
       } else {
         ;(lagging ? late : prompt).push(session)
       }
@@ -201,10 +214,12 @@ export class Router {
     if (!target.outbox.hasRoom(run.length, frames, true)) {
       owner?.release(run.length, frames)
       this.parts.count('BUSY', frames, run.length)
+      this.watcher?.refused(route, target, 'BUSY', run, frames)
       return false
     }
     this.announce(route, target)
     target.outbox.push(run, frames, owner)
+    this.watcher?.handed(route, target, run, frames)
     names?.push(target.member!.name)
     return true
   }

@@ -89,7 +89,7 @@ export class Admission {
       ...(meta ? { meta } : {}),
     }
     return [
-      { name, groups, epoch, instance, identity, peer, http: hello.http },
+      { name, groups, epoch, instance, identity, peer, http: hello.http, client: hello.client },
       {
         version,
         name,

@@ -19,6 +19,9 @@ const stalledShare = 31 / 32
  */
 export const laggingAfterMs = 1_000
 
+/** Measurements under way in one outbox at once. */
+const maxProbes = 16
+
 /** Who is told when bytes have left: the route they came by. */
 export interface Releasable {
   release(bytes: number, frames: number): void
@@ -41,6 +44,12 @@ interface Entry {
   frames: number
   owner: Releasable | undefined
   at: number
+}
+
+/** Told when the frames that were taken before it are written. */
+interface Probe {
+  readonly until: number
+  readonly done: () => void
 }
 
 /** Bytes of all outboxes of one mediator. */
@@ -77,6 +86,8 @@ export class Outbox {
   private closed = false
   private block: Uint8Array | undefined
   private blockUsed = 0
+  /** Undefined but while somebody measures. */
+  private probes: Probe[] | undefined
   private readonly parts: OutboxParts
 
   constructor(parts: OutboxParts) {
@@ -123,6 +134,18 @@ export class Outbox {
       this.scheduled = true
       this.parts.schedule(this)
     }
+  }
+
+  /** Calls `done` once the frame that was taken last is written; never, if it is lost or enough others measure here. */
+  whenWritten(done: () => void): void {
+    if (this.closed) return
+    this.probes ??= []
+    if (this.probes.length < maxProbes) this.probes.push({ until: this.writtenFrames + this.frames, done })
+  }
+
+  private settleProbes(probes: Probe[]): void {
+    while (probes.length > 0 && probes[0]!.until <= this.writtenFrames) probes.shift()!.done()
+    if (probes.length === 0) this.probes = undefined
   }
 
   /** Copies a small piece behind the last one, so that many of them cost their own size and one entry per route. */
@@ -208,6 +231,7 @@ export class Outbox {
       entry.owner?.release(entry.part.length, entry.frames)
     }
     this.inFlight.length = 0
+    if (this.probes) this.settleProbes(this.probes)
     if (this.head > 1_024) {
       this.queue.splice(0, this.head)
       this.head = 0
@@ -245,6 +269,7 @@ export class Outbox {
     this.bytes = 0
     this.frames = 0
     this.block = undefined
+    this.probes = undefined
   }
 }
 

@@ -35,6 +35,8 @@ export interface Member {
   readonly peer: Peer
   /** Undefined: it serves no HTTP over its link. */
   http: Exposed | undefined
+  /** What the node says of its software. */
+  readonly client: string | undefined
 }
 
 /** What a session hands on. The router and the admission stand above it, so they come in as functions. */
