@@ -53,6 +53,8 @@ class SocketConnection implements Connection {
   private closed = false
   private paused = false
   private asking = false
+  /** Given to socket.io, which hands it to the WebSocket in a later turn. */
+  private handedBytes = 0
 
   constructor(
     private readonly socket: Socket,
@@ -65,6 +67,9 @@ class SocketConnection implements Connection {
       else this.early.push(bytes)
     })
     socket.on('disconnect', () => this.finish())
+    socket.io.engine.on('drain', () => {
+      this.handedBytes = 0
+    })
   }
 
   start(events: ConnectionEvents): void {
@@ -80,6 +85,7 @@ class SocketConnection implements Connection {
       // A copy: socket.io would send the whole buffer that a view lies in.
       this.socket.emit(pipeEvent, bytes.slice(at, at + maxMessageBytes))
     }
+    this.handedBytes += bytes.length
     if (this.bufferedBytes < highWaterBytes) return true
     this.askUntilDrained()
     return false
@@ -87,7 +93,7 @@ class SocketConnection implements Connection {
 
   private get bufferedBytes(): number {
     const { engine } = this.socket.io as { engine?: { transport?: { ws?: { bufferedAmount?: number } } } }
-    return engine?.transport?.ws?.bufferedAmount ?? 0
+    return this.handedBytes + (engine?.transport?.ws?.bufferedAmount ?? 0)
   }
 
   private askUntilDrained(): void {

@@ -217,6 +217,7 @@ describe('what a page does not have', () => {
     expect(sent).toMatchObject({ code: 'TOO_LARGE', outcome: 'not-delivered' })
     expect(sent.message).toMatch(/a page sends at most 1048480 in one/)
     expect(await rejection(node.call('page', 'large', large))).toMatchObject({ code: 'TOO_LARGE' })
+    expect(await rejection(node.sendAcked('page', 'large', large))).toMatchObject({ code: 'TOO_LARGE' })
     expect(await rejection(page.call('node', 'large'))).toMatchObject({ code: 'TOO_LARGE', outcome: 'unknown' })
     expect(await rejection(node.call('page', 'large'))).toMatchObject({ code: 'EXCEPTION' })
   })
