@@ -17,7 +17,9 @@ export const hopByHop: ReadonlySet<string> = new Set([
 ])
 
 /** Without them a message is another one: that `Connection` names them changes nothing. */
-const neverListed: ReadonlySet<string> = new Set(['host', 'content-length', 'content-type', 'cookie', 'forwarded'])
+const neverListed: ReadonlySet<string> = new Set([
+  ...['host', 'content-length', 'content-type', 'cookie', 'forwarded', 'upgrade'],
+])
 
 /** The operators' cookie: a browser sends it to every port of its host. */
 const operatorCookie = /(^|; *)sealway_session=[^;]*(?:; *|$)/g
