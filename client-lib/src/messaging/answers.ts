@@ -167,20 +167,12 @@ export class Answers {
   private reply(delivery: Delivery, status: number, body: unknown): void {
     if (delivery.stream) return this.parts.streams().reply(delivery, status, body)
     const { outcome } = delivery
-    if (outcome) {
-      // Said already, when it was opened.
-      if (outcome.status !== undefined) return
-      outcome.status = status
-      outcome.body = body
-      for (const other of delivery.messageId === undefined ? [] : this.knownIds.done(delivery.messageId)) {
-        other.status = status
-        other.body = body
-        this.again(other)
-      }
-    }
+    // Said already, when it was opened.
+    if (outcome && outcome.status !== undefined) return
     const outlet = this.parts.outlets.get(delivery.from, delivery.scope)
+    let sent: boolean
     try {
-      if (this.sendReply(outlet, status, body, delivery.corr)) return
+      sent = this.sendReply(outlet, status, body, delivery.corr)
     } catch (error) {
       // What cannot be answered is a crash of the handler; where not even that can be said, nothing can.
       if (status !== ReplyStatus.exception) this.failed(delivery, error)
@@ -188,6 +180,18 @@ export class Answers {
       return
     }
     // Its caller does not read; what it does not take in is what it must do without.
-    this.parts.events.emit('dropped', { to: delivery.from, code: 'BUSY' })
+    if (!sent) this.parts.events.emit('dropped', { to: delivery.from, code: 'BUSY' })
+    if (outcome) this.keep(outcome, delivery, status, body)
+  }
+
+  /** For the same message when it comes again, and for those that came again while its handler ran. */
+  private keep(outcome: Outcome, { messageId }: Delivery, status: number, body: unknown): void {
+    outcome.status = status
+    outcome.body = body
+    for (const other of messageId === undefined ? [] : this.knownIds.done(messageId)) {
+      other.status = status
+      other.body = body
+      this.again(other)
+    }
   }
 }

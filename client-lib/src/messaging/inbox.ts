@@ -130,6 +130,8 @@ export class Inbox {
 
   private opened(route: Route, result: OpenResult<FlowOrder> & { type: 'opened' }): void {
     const { plaintext, kind, flow, counter } = result
+    // Whatever it is, it has its place in the order: a receipt takes a counter of the flow that the bundles are in.
+    const late = this.isLate(route, flow, counter)
     if (kind === Kind.receipt) {
       const receipt = decodeReceipt(plaintext)
       if (receipt) this.parts.receipt(route.from, receipt)
@@ -139,7 +141,6 @@ export class Inbox {
       this.parts.dropped(route.from, 'malformed')
       return
     }
-    const late = this.isLate(route, flow, counter)
     const { cursor } = this
     if (cursor.open(plaintext) < 0) {
       this.parts.dropped(route.from, 'malformed')

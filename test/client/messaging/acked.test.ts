@@ -185,6 +185,17 @@ describe('an idempotent call', () => {
     expect(handled).toEqual(['order 1'])
   })
 
+  it('whose answer cannot be encoded is an exception at once, and the next copy is told the same', async () => {
+    bob.on('bad', () => ({ n: 1n }))
+    const error = await rejection(alice.call('bob', 'bad', 1, { idempotent: true }))
+    expect(error).toMatchObject({ code: 'EXCEPTION', message: expect.stringContaining('cannot be encoded') })
+    const answers = lose('bob', 1)
+    const again = rejection(alice.call('bob', 'bad', 2, { idempotent: true }))
+    await until(() => answers.length === 1, 'the first answer')
+    await time.advance(1_300)
+    expect((await again).code).toBe('EXCEPTION')
+  })
+
   it('is asked again on the next link, where another call is LINK_LOST', async () => {
     const sent = lose('alice', 1)
     const kept = alice.call('bob', 'charge', 1, { idempotent: true })

@@ -55,6 +55,21 @@ describe('a wrong payload key', () => {
     expect(dropped).toEqual([{ to: 'bob', code: 'UNKNOWN_KEY' }])
   })
 
+  it('leaves no gap among what the receiver sends itself', async () => {
+    const own = net.newKey()
+    const keys = { default: [own, net.key] }
+    const [alice, bob] = await Promise.all([net.join('alice', { keys }), net.join('bob')])
+    const gaps: unknown[] = []
+    alice.events.on('gap', (event) => gaps.push(event))
+    alice.on('n', ({ body }) => body)
+    await bob.send('alice', 'n', 1)
+    await turns()
+    await rejection(alice.call('bob', 'ask', 'secret', { timeout: 5_000 }))
+    await bob.send('alice', 'n', 2)
+    await turns()
+    expect(gaps).toEqual([])
+  })
+
   it('is nothing that the mediator notices', async () => {
     const [alice] = await Promise.all([net.join('alice', { keys: net.newKey() }), net.join('bob')])
     await rejection(alice.call('bob', 'ask', 'secret', { timeout: 5_000 }))
