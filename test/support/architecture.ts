@@ -26,7 +26,7 @@ export interface Rule {
 /** Lowest first: the folders of each `src`, and the files that lie directly in it. */
 export const layers = {
   server: [
-    ...['observe', 'store', 'registry', 'auth', 'transport', 'session', 'routing', 'gateway', 'proxy'],
+    ...['observe', 'store', 'registry', 'auth', 'transport', 'session', 'routing', 'gateway', 'proxy', 'live'],
     ...['settings', 'config.ts', 'setup.ts', 'mediator.ts', 'cli', 'main.ts'],
   ],
   'client-lib': [

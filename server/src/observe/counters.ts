@@ -23,6 +23,13 @@ export class Counters {
     return this.byOutcome.get(outcome) ?? { frames: 0, bytes: 0 }
   }
 
+  /** Frames that did not get to a link, or were lost with it. */
+  errors(): number {
+    let frames = 0
+    for (const [outcome, count] of this.byOutcome) if (outcome !== 'DELIVERED') frames += count.frames
+    return frames
+  }
+
   snapshot(): { readonly [outcome: string]: Readonly<Count> } {
     return Object.fromEntries([...this.byOutcome].map(([outcome, count]) => [outcome, { ...count }]))
   }

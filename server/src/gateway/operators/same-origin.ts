@@ -29,7 +29,7 @@ function missing(method: string, headers: IncomingHttpHeaders): string | undefin
 }
 
 /** The scheme is not compared: TLS may end before us. */
-function isOriginOf(origin: string | undefined, host: string | undefined): boolean {
+export function isOriginOf(origin: string | undefined, host: string | undefined): boolean {
   if (origin === undefined || host === undefined || !URL.canParse(origin)) return false
   return new URL(origin).host === host.toLowerCase()
 }
