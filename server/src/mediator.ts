@@ -11,7 +11,12 @@ import { mintToken } from './auth/token.js'
 import type { Config } from './config.js'
 import { createAdminApp, type ShownSetting } from './gateway/admin-app.js'
 import type { GatewayDeps } from './gateway/deps.js'
+import { createReadiness } from './gateway/health.js'
+import { createOperators } from './gateway/operators/login.js'
+import { Pages } from './gateway/pages.js'
 import { createPublicApp } from './gateway/public-app.js'
+import { Live, type Memory } from './live/live.js'
+import { createVisitors } from './live/visitors.js'
 import { type Log, silentLog } from './observe/log.js'
 import { createResolveName, type ResolveName } from './proxy/direct/resolve.js'
 import { isThisMachine } from './proxy/direct/this-machine.js'
@@ -44,6 +49,10 @@ export interface MediatorParts {
   /** What operators are shown of the settings; secrets masked. */
   readonly settings?: () => readonly ShownSetting[]
   readonly warnings?: () => readonly string[]
+  /** Folder of the built dashboard. */
+  readonly dashboard?: string
+  /** Of this process; absent: operators are told 0. */
+  readonly memory?: () => Memory
   /** Of the addresses that nodes registered; the system's name servers unless a test hands in its own. */
   readonly resolveName?: ResolveName
 }
@@ -55,6 +64,8 @@ export interface Mediator {
   drain(): Promise<void>
   /** Closes now. */
   close(): Promise<void>
+  /** A code that logs an operator in once, within 15 minutes: for `<adminUrl>/login#<code>`. */
+  loginCode(): string
   readonly relay: Relay
   readonly registry: Registry
   readonly proxy: HttpByName
@@ -146,7 +157,10 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
       maxLifeMs: config.tokenMaxLifeMs,
       revoke: (id, expiresAt, actor) => revocations.revoke(id, expiresAt, actor),
     },
-    disconnect: (name) => void relay.disconnect(name, 'REMOVED', `${name} was removed by an operator`),
+    disconnect: (name) => {
+      relay.disconnect(name, 'REMOVED', `${name} was removed by an operator`)
+      live.removed(name)
+    },
     policiesChanged: () => policyFeed.refresh(),
     accept: (connection) => relay.accept(connection),
     limits,
@@ -155,6 +169,21 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
     log,
     version,
   }
+  const operators = createOperators({
+    user: config.adminUser,
+    password: config.adminPassword,
+    ...{ key: adminKey, clock, log },
+  })
+  const readiness = createReadiness(deps)
+  const live: Live = new Live({
+    relay,
+    visitors: createVisitors({ operators, authenticator, clock }),
+    databaseUp: async () => (await readiness()).database === 'up',
+    httpEnded: () => proxy.outcomes.total,
+    memory: parts.memory ?? (() => ({ rssBytes: 0, heapBytes: 0 })),
+    monotonic: () => performance.now(),
+    ...{ registry, version, startedAt, clock, log },
+  })
   const accept = (connection: Connection): void => relay.accept(connection)
   const publicApp: RequestListener = createPublicApp(deps)
   const servers = new Map<Server, Set<Socket>>()
@@ -182,6 +211,7 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
     upkeep.stop()
     revocations.stop()
     policyFeed.stop()
+    live.close()
     for (const hub of hubs) hub.engine.close()
     await Promise.all(Array.from(servers, ([server, sockets]) => closeServer(server, sockets)))
     httpLinks.close()
@@ -203,13 +233,17 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
       const admin = makeServer(
         createAdminApp({
           ...deps,
-          user: config.adminUser,
-          password: config.adminPassword,
+          operators,
+          pages: parts.dashboard === undefined ? undefined : Pages.in(parts.dashboard),
+          drainNode: (name, awayMs) => relay.drainNode(name, awayMs),
           settings: parts.settings ?? (() => []),
           warnings: parts.warnings ?? (() => []),
         }),
         httpTimeouts,
       )
+      // The dashboard can be a node, and may connect to its own origin only.
+      hubs.push(acceptWebSockets(admin, accept))
+      live.attach(admin)
       try {
         await revocations.start()
         await policyFeed.start()
@@ -230,6 +264,7 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
           relay.tick()
           proxy.tick()
           httpLinks.tick()
+          live.tick()
         }, tickMs)
         listening = true
         return {
@@ -242,6 +277,8 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
         throw error
       }
     },
+
+    loginCode: () => operators.links.make(),
 
     async drain() {
       const stop = AbortSignal.timeout(limits.drainMs)

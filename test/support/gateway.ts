@@ -9,6 +9,7 @@ import { createRevocations } from '../../server/src/auth/revocations'
 import { createSharedAuthenticator } from '../../server/src/auth/shared'
 import { mintToken } from '../../server/src/auth/token'
 import { type AdminDeps, createAdminApp } from '../../server/src/gateway/admin-app'
+import { createOperators } from '../../server/src/gateway/operators/login'
 import { createPublicApp } from '../../server/src/gateway/public-app'
 import { silentLog } from '../../server/src/observe/log'
 import { memoryRegistry } from './memory-registry'
@@ -25,6 +26,7 @@ export async function startGateway() {
   const operatorsKey = operatorKey(secret, createSecretKey(Buffer.from(password)))
   const disconnected: string[] = []
   const closedTokens: string[] = []
+  const drained: string[] = []
   const policyChanges: number[] = []
   const state = { listening: true, draining: false }
   const revocations = createRevocations({ registry, log: silentLog, onRevoked: (id) => closedTokens.push(id) })
@@ -51,8 +53,15 @@ export async function startGateway() {
     clock,
     log: silentLog,
     version: '9.9.9',
-    user: 'ada',
-    password: createSecretKey(Buffer.from(password)),
+    operators: createOperators({
+      user: 'ada',
+      password: createSecretKey(Buffer.from(password)),
+      key: operatorsKey,
+      clock,
+      log: silentLog,
+    }),
+    pages: undefined,
+    drainNode: (name) => drained.push(name) > 0,
     settings: () => [{ name: 'PORT', value: '1', origin: 'default', unit: 'port', meaning: 'm' }],
     warnings: () => ['w'],
   }
@@ -70,6 +79,7 @@ export async function startGateway() {
       time,
       state,
       disconnected,
+      drained,
       closedTokens,
       policyChanges,
       password,

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { Command } from 'commander'
 import { configWarnings, effective, parseConfig } from '../config.js'
 import { createMediator } from '../mediator.js'
@@ -51,11 +52,12 @@ async function start(io: Io, { json }: Options): Promise<void> {
       version: io.version,
       settings: () => effective(io.environment, file),
       warnings: () => warnings,
+      dashboard: join(io.programFolder, 'dashboard'),
     })
     const { url, adminUrl, ipcPath } = await mediator.listen()
     const facts = { url, adminUrl, adminUser: config.adminUser, ipcPath: ipcPath ?? null, storage: database.shown }
     if (json) printJson(io, { ...facts, created: made.created, payloads: 'sealed', version: io.version })
-    else io.out(banner(io, facts, made))
+    else io.out(banner(io, { ...facts, loginUrl: `${adminUrl}/login#${mediator.loginCode()}` }, made))
 
     await signals.first
     if (!json) io.err('\ndraining: nodes finish and leave; once more (Ctrl-C) to stop at once\n')
@@ -87,6 +89,7 @@ interface Facts {
   readonly url: string
   readonly adminUrl: string
   readonly adminUser: string
+  readonly loginUrl: string
   readonly ipcPath: string | null
   readonly storage: string
 }
@@ -96,6 +99,7 @@ function banner(io: Io, facts: Facts, made: SetupResult): string {
     ['mediator', facts.url],
     ...(facts.ipcPath === null ? [] : [['socket', facts.ipcPath] as const]),
     ['operators', `${facts.adminUrl}   user ${facts.adminUser}, ${passwordHint(made)}`],
+    ['look', `${facts.loginUrl}   (logs in once, within 15 minutes)`],
     ['storage', facts.storage],
     ['secrets', secretsHint(made)],
     ['payloads', 'sealed: no key that opens them is here'],

@@ -1,4 +1,4 @@
-import type { KeyObject } from 'node:crypto'
+import { parseName, quote } from '@sealway/protocol'
 import type { Express, Request, Response } from 'express'
 import { auditRoutes } from './audit.js'
 import type { GatewayDeps } from './deps.js'
@@ -6,9 +6,11 @@ import { createReadiness } from './health.js'
 import { createApp } from './mount.js'
 import { nodeRoutes } from './nodes.js'
 import { openApi } from './openapi.js'
-import { basicChallenge, createOperators, type Operators } from './operators/login.js'
+import { basicChallenge, type Operators } from './operators/login.js'
 import { requestHeader, requireSameOrigin } from './operators/same-origin.js'
+import type { Pages } from './pages.js'
 import { policyRoutes } from './policies.js'
+import { HttpError } from './problem.js'
 import { type JsonSchema, ok, type Route } from './route.js'
 import { tokenRoutes } from './tokens.js'
 
@@ -22,8 +24,11 @@ export interface ShownSetting {
 }
 
 export interface AdminDeps extends GatewayDeps {
-  readonly user: string
-  readonly password: KeyObject
+  readonly operators: Operators
+  /** The built dashboard; undefined: there is none. */
+  readonly pages: Pages | undefined
+  /** Asks a node to finish and leave, and to come back after so long. @returns false where it is not connected */
+  readonly drainNode: (name: string, awayMs: number) => boolean
   readonly settings: () => readonly ShownSetting[]
   /** What an operator should know: shared mode, an open host. */
   readonly warnings: () => readonly string[]
@@ -37,13 +42,31 @@ const credentials: JsonSchema = {
   additionalProperties: false,
 }
 
+const linkSchema: JsonSchema = {
+  type: 'object',
+  properties: { code: { type: 'string', maxLength: 64 } },
+  required: ['code'],
+  additionalProperties: false,
+}
+/** The longest absence that a node accepts. */
+const maxAwayMs = 300_000
+const defaultAwayMs = 10_000
+const awaySchema: JsonSchema = {
+  type: 'object',
+  properties: {
+    awayMs: { type: 'integer', minimum: 0, maximum: maxAwayMs, description: 'ms until it comes back; 10 s' },
+  },
+  additionalProperties: false,
+}
+
 /** The routes of the operators' port: the same handlers under /api, and what is for operators only. */
-export function adminRoutes(deps: AdminDeps, operators: Operators): Route[] {
+export function adminRoutes(deps: AdminDeps): Route[] {
   const shared = [...nodeRoutes(deps), ...policyRoutes(deps), ...tokenRoutes(deps), ...auditRoutes(deps)]
   const routes: Route[] = [
     ...shared.map((route) => ({ ...route, path: route.path.replace(/^\/v1\//, '/api/') })),
     ...statusRoutes(deps),
-    ...loginRoutes(deps, operators),
+    ...drainRoutes(deps),
+    ...loginRoutes(deps),
     {
       id: 'adminOpenApi',
       method: 'get',
@@ -99,7 +122,35 @@ function statusRoutes(deps: AdminDeps): Route[] {
   ]
 }
 
-function loginRoutes({ registry, log }: AdminDeps, operators: Operators): Route[] {
+function drainRoutes({ registry, drainNode }: AdminDeps): Route[] {
+  return [
+    {
+      id: 'drainNode',
+      method: 'post',
+      path: '/api/nodes/{name}/drain',
+      access: 'admin:write',
+      summary: 'Ask a node to take no new work, finish, leave, and come back after a while.',
+      body: awaySchema,
+      answers: { 202: null },
+      errors: ['UNKNOWN_NODE', 'INVALID_NAME', 'OFFLINE'],
+      async handler({ params, body, actor }) {
+        const name = parseName(params.get('name'))
+        const { awayMs = defaultAwayMs } = body as { awayMs?: number }
+        if (!(await registry.node(name))) throw new HttpError('UNKNOWN_NODE', `no node ${quote(name)} is registered`)
+        if (!drainNode(name, awayMs)) throw new HttpError('OFFLINE', `${quote(name)} is not connected here`)
+        await registry.audit({ actor, action: 'drain', subject: name, detail: { awayMs } })
+        return { status: 202 }
+      },
+    },
+  ]
+}
+
+function loginRoutes({ registry, log, operators }: AdminDeps): Route[] {
+  /** An operator gets in while the database is down: that is when one is needed. */
+  const record = (user: string, address: string, detail: object = {}): Promise<void> =>
+    registry
+      .audit({ actor: `operator:${user}`, action: 'login', subject: address, detail })
+      .catch((error: unknown) => log.warn({ error }, 'a login was not written to the audit trail'))
   return [
     {
       id: 'login',
@@ -113,11 +164,25 @@ function loginRoutes({ registry, log }: AdminDeps, operators: Operators): Route[
       async handler({ body, peer }) {
         const { user, password } = body as { user: string; password: string }
         await operators.login(user, password, peer.address)
-        // An operator gets in while the database is down: that is when one is needed.
-        await registry
-          .audit({ actor: `operator:${user}`, action: 'login', subject: peer.address })
-          .catch((error: unknown) => log.warn({ error }, 'a login was not written to the audit trail'))
-        return { status: 204, headers: { 'set-cookie': operators.sessions.open(user, peer.secure) } }
+        await record(user, peer.address)
+        return { status: 204, headers: { 'set-cookie': operators.sessions.open(peer.secure) } }
+      },
+    },
+    {
+      id: 'loginByLink',
+      method: 'post',
+      path: '/api/login/link',
+      access: 'public',
+      summary: 'Open a session with the code of a one-time link, as `sealway start` prints it.',
+      body: linkSchema,
+      answers: { 204: null },
+      errors: ['UNAUTHORIZED', 'FORBIDDEN'],
+      async handler({ body, peer }) {
+        if (!operators.links.take((body as { code: string }).code)) {
+          throw new HttpError('UNAUTHORIZED', 'this link was used already, or is older than 15 minutes')
+        }
+        await record(operators.user, peer.address, { by: 'link' })
+        return { status: 204, headers: { 'set-cookie': operators.sessions.open(peer.secure) } }
       },
     },
     {
@@ -135,12 +200,15 @@ function loginRoutes({ registry, log }: AdminDeps, operators: Operators): Route[
   ]
 }
 
+/** RFC 9110 s11.6.1 wants a challenge in each 401; browsers know none of this name, and stay silent. */
+const pageChallenge = 'SealwaySession realm="Sealway operators"'
+
 const page = `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <title>Sealway operators</title>
 <h1>Sealway</h1>
-<p>This is the operators' port. There is no dashboard yet; what it will show is here:
+<p>This is the operators' port. Its dashboard was not built (npm run build); what it shows is here:
 <ul>
 <li><a href="/api/status">status</a>
 <li><a href="/api/nodes">nodes</a>
@@ -156,15 +224,17 @@ const page = `<!doctype html>
 
 /** The operators' port, by Basic or session cookie. An Express app: it does not listen by itself. */
 export function createAdminApp(deps: AdminDeps): Express {
-  const operators = createOperators(deps)
+  const { operators, pages } = deps
   const options = {
-    routes: adminRoutes(deps, operators),
+    routes: adminRoutes(deps),
     authenticate: operators.authenticate,
-    challenge: basicChallenge,
+    // Our own page asks by itself; told of Basic, the browser would put its own window before it.
+    challenge: (request: Request) => (request.headers[requestHeader] === '1' ? pageChallenge : basicChallenge),
     guardWrite: (request: Request) => requireSameOrigin(request.method, request.headers),
     log: deps.log,
   }
   return createApp(options, (app) => {
+    if (pages) return pages.mount(app)
     app.get('/', async (request: Request, response: Response) => {
       await operators.authenticate(request)
       response.type('html').send(page)

@@ -13,7 +13,7 @@ export interface MountOptions {
   /** @throws SealwayError where the request is nobody's */
   readonly authenticate: (request: Request) => Identity | Promise<Identity>
   /** `WWW-Authenticate` of a 401 (RFC 9110 s11.6.1). */
-  readonly challenge: string
+  readonly challenge: string | ((request: Request) => string)
   /** Runs before the handler, on every route that changes something. @throws SealwayError */
   readonly guardWrite?: (request: Request) => void
   readonly log: Log
@@ -173,7 +173,7 @@ function answerError({ challenge, log }: MountOptions) {
     }
     response
       .status(problem.status)
-      .set(headersFor(error, problem.status, challenge))
+      .set(headersFor(error, problem.status, typeof challenge === 'string' ? challenge : challenge(request)))
       .type(problemType)
     response.send(JSON.stringify(problem))
   }

@@ -324,6 +324,17 @@ export class Relay {
     return session !== undefined
   }
 
+  /** Takes a node out of its groups and asks it to finish, leave, and come back after so long. */
+  drainNode(name: string, reconnectInMs: number): boolean {
+    const session = this.presence.get(name)
+    if (!session) return false
+    this.events.leaving(session)
+    session.control(
+      encodeJson(FrameType.goaway, { code: 'DRAINING', message: 'an operator drains this node', reconnectInMs }),
+    )
+    return true
+  }
+
   /** Ends the links whose token was revoked. */
   disconnectToken(tokenId: string): number {
     let ended = 0

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createSecretKey, randomBytes } from 'node:crypto'
 import { Sessions } from '../../../server/src/gateway/operators/sessions'
 import { createCaller, type Reply, startGateway } from '../../support/gateway'
 
@@ -12,6 +12,8 @@ beforeEach(async () => {
 })
 afterEach(() => gateway.close())
 
+const sessionsAt = (now: () => number, key = createSecretKey(randomBytes(32))) =>
+  new Sessions({ clock: now, user: 'ada', key })
 const statusOf = (reply: Reply) => reply.status
 const headers = (authorization: string) => ({ headers: { authorization } })
 const basic = (user: string, password: string) => `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
@@ -54,6 +56,18 @@ describe("the operators' port", () => {
     expect((await call('GET', '/api/config')).body).toMatchObject({ settings: [{ name: 'PORT', value: '1' }] })
   })
 
+  it('drains a node, for as long as it is told, and says where it cannot', async () => {
+    await call('POST', '/api/nodes', { name: 'a', groups: ['g'] })
+    expect((await call('POST', '/api/nodes/a/drain', { awayMs: 5_000 })).status).toBe(202)
+    expect(gateway.drained).toEqual(['a'])
+    expect((await call('GET', '/api/audit')).body).toMatchObject({
+      entries: [{ actor: 'operator:ada', action: 'drain', subject: 'a', detail: { awayMs: 5_000 } }, {}],
+    })
+    expect((await call('POST', '/api/nodes/b/drain', {})).body).toMatchObject({ code: 'UNKNOWN_NODE' })
+    expect((await call('POST', '/api/nodes/a/drain', { awayMs: 300_001 })).status).toBe(400)
+    expect((await call('GET', '/api/nodes/a/drain')).status).toBe(405)
+  })
+
   it('has a plain page with a strict policy, behind the password', async () => {
     const stranger = await call('GET', '/', undefined, headers(''))
     expect(stranger.status).toBe(401)
@@ -62,7 +76,7 @@ describe("the operators' port", () => {
     expect(page.status).toBe(200)
     expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8')
     expect(page.headers.get('content-security-policy')).toBe("default-src 'none'; frame-ancestors 'none'")
-    expect(page.body).toContain('no dashboard yet')
+    expect(page.body).toContain('was not built')
   })
 
   it("takes no node's token, and no operator's token either: it is for people", async () => {
@@ -147,7 +161,9 @@ describe('sessions', () => {
   const get = (cookie: string) => call('GET', '/api/status', undefined, { headers: { authorization: '', cookie } })
 
   it('are a cookie that scripts and other sites do not get', async () => {
-    expect(await logIn()).toMatch(/^sealway_session=[\w-]{43}; Path=\/api; Max-Age=28800; HttpOnly; SameSite=Strict$/)
+    expect(await logIn()).toMatch(
+      /^sealway_session=\d+\.[\w-]{22}\.[\w-]{43}; Path=\/api; Max-Age=28800; HttpOnly; SameSite=Strict$/,
+    )
   })
 
   it('last 8 hours', async () => {
@@ -175,14 +191,77 @@ describe('sessions', () => {
     }
   })
 
-  it('are at most a hundred: the oldest gives way', () => {
-    const sessions = new Sessions(() => 0)
-    const cookies = Array.from({ length: 101 }, () => pairOf(sessions.open('ada', false)))
-    expect(cookies.filter((cookie) => sessions.find(cookie))).toEqual(cookies.slice(1))
+  it('outlast a restart of the mediator, and end with another password', () => {
+    const key = createSecretKey(randomBytes(32))
+    const cookie = pairOf(sessionsAt(() => 0, key).open(false))
+    expect(sessionsAt(() => 1, key).find(cookie)).toEqual({ user: 'ada', expiresAt: 28_800_000 })
+    expect(sessionsAt(() => 1).find(cookie)).toBeUndefined()
+  })
+
+  it('cannot be made longer, nor taken up again by another part of the cookie', () => {
+    const sessions = sessionsAt(() => 0)
+    const cookie = pairOf(sessions.open(false))
+    const changed = Array.from({ length: cookie.length - 'sealway_session='.length }, (_, at) => {
+      const place = 'sealway_session='.length + at
+      return cookie.slice(0, place) + (cookie[place] === '7' ? '8' : '7') + cookie.slice(place + 1)
+    })
+    // The last of 43 digits holds two bits that are no part of the 32 bytes.
+    expect(changed.slice(0, -1).filter((other) => sessions.find(other))).toEqual([])
+    expect(sessions.find(cookie)).toBeDefined()
+  })
+
+  it('remember ten thousand log-outs, and none that is over', () => {
+    let now = 1
+    const sessions = sessionsAt(() => now)
+    const cookies = Array.from({ length: 10_001 }, () => pairOf(sessions.open(false)))
+    for (const cookie of cookies) sessions.close(cookie, false)
+    expect(cookies.filter((cookie) => sessions.find(cookie))).toEqual(cookies.slice(0, 1))
+    now += 28_800_000
+    expect(sessions.find(cookies[0]!)).toBeUndefined()
   })
 
   it('are sent over TLS only, where they were opened over TLS', () => {
-    expect(new Sessions(() => 0).open('ada', true)).toMatch(/; Secure$/)
+    expect(sessionsAt(() => 0).open(true)).toMatch(/; Secure$/)
+  })
+})
+
+describe('one-time links', () => {
+  const logInBy = (code: string) =>
+    call('POST', '/api/login/link', { code }, { headers: { ...fromOwnPage(), authorization: '' } })
+
+  it('log in once, and are found in the audit trail', async () => {
+    const code = gateway.deps.operators.links.make()
+    expect(code).toMatch(/^[\w-]{43}$/)
+    const first = await logInBy(code)
+    expect(first.status).toBe(204)
+    const cookie = pairOf(first.headers.get('set-cookie')!)
+    expect((await call('GET', '/api/status', undefined, { headers: { authorization: '', cookie } })).status).toBe(200)
+    expect(await gateway.registry.auditTrail({ limit: 1 })).toMatchObject([
+      { actor: 'operator:ada', action: 'login', detail: { by: 'link' } },
+    ])
+    expect((await logInBy(code)).status).toBe(401)
+  })
+
+  it('last a quarter of an hour, cannot be made up, and are at most sixteen', async () => {
+    const late = gateway.deps.operators.links.make()
+    gateway.time.now += 15 * 60_000
+    for (const code of [late, '', 'x', '__proto__', randomBytes(32).toString('base64url')]) {
+      expect((await logInBy(code)).status).toBe(401)
+    }
+    const codes = Array.from({ length: 17 }, () => gateway.deps.operators.links.make())
+    expect(codes.filter((code) => gateway.deps.operators.links.take(code))).toEqual(codes.slice(1))
+  })
+
+  it('are of no use to another site', async () => {
+    const code = gateway.deps.operators.links.make()
+    const forged = {
+      ...fromOwnPage(),
+      origin: 'http://evil.example',
+      'sec-fetch-site': 'cross-site',
+      authorization: '',
+    }
+    expect((await call('POST', '/api/login/link', { code }, { headers: forged })).status).toBe(403)
+    expect((await logInBy(code)).status).toBe(204)
   })
 })
 
@@ -193,6 +272,7 @@ describe('W1: a request that another site makes the browser send', () => {
     ['PATCH', '/api/nodes/by-id/1', { groups: ['evil'] }],
     ['PATCH', '/api/groups/g/nodes/a', { groups: ['evil'] }],
     ['DELETE', '/api/nodes/a', undefined],
+    ['POST', '/api/nodes/a/drain', { awayMs: 0 }],
     ['POST', '/api/tokens', { name: 'evil', scopes: ['admin:write'] }],
     ['DELETE', '/api/tokens/x', undefined],
     ['POST', '/api/logout', undefined],

@@ -1,6 +1,5 @@
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { adminRoutes } from '../../../server/src/gateway/admin-app'
-import { createOperators } from '../../../server/src/gateway/operators/login'
 import { publicRoutes } from '../../../server/src/gateway/public-app'
 import type { Route } from '../../../server/src/gateway/route'
 import { createCaller, type Document, startGateway } from '../../support/gateway'
@@ -19,7 +18,7 @@ const documents = {
   }),
   operators: async () => ({
     url: gateway.adminUrl,
-    routes: adminRoutes(gateway.deps, createOperators(gateway.deps)),
+    routes: adminRoutes(gateway.deps),
     ...(await createCaller(gateway.adminUrl, '/api/openapi.json', gateway.basic)),
   }),
 }

@@ -5,8 +5,9 @@ import type { Identity } from '../../auth/authenticator.js'
 import type { Log } from '../../observe/log.js'
 import { HttpError } from '../problem.js'
 import { Attempts } from './attempts.js'
+import { LoginLinks } from './login-links.js'
 import { createPasswordCheck } from './password.js'
-import { Sessions } from './sessions.js'
+import { Sessions, sessionKey } from './sessions.js'
 
 export const basicChallenge = 'Basic realm="Sealway operators", charset="UTF-8"'
 
@@ -15,7 +16,9 @@ const rememberMs = 5 * 60_000
 const maxRemembered = 16
 
 export interface Operators {
+  readonly user: string
   readonly sessions: Sessions
+  readonly links: LoginLinks
   /** By session cookie, or by Basic. @throws SealwayError `UNAUTHORIZED`, `TOO_MANY_REQUESTS` */
   authenticate(request: Request): Promise<Identity>
   /** @throws SealwayError `UNAUTHORIZED`, `TOO_MANY_REQUESTS` */
@@ -26,13 +29,15 @@ export interface Operators {
 export function createOperators(parts: {
   readonly user: string
   readonly password: KeyObject
+  /** Of `operatorKey`: sessions are made with one derived from it. */
+  readonly key: KeyObject
   readonly clock: () => number
   readonly log: Log
 }): Operators {
   const { user, clock, log } = parts
   const check = createPasswordCheck(user, parts.password)
   const attempts = new Attempts(clock)
-  const sessions = new Sessions(clock)
+  const sessions = new Sessions({ clock, user, key: sessionKey(parts.key, user) })
   const macKey = randomBytes(32)
   const remembered = new Map<string, number>()
   /** A browser opens several connections with the same header at once: that is one attempt. */
@@ -64,7 +69,9 @@ export function createOperators(parts: {
   }
 
   return {
+    user,
     sessions,
+    links: new LoginLinks(clock),
     login,
     async authenticate(request) {
       const session = sessions.find(request.headers.cookie ?? '')
