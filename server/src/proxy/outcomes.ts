@@ -4,9 +4,12 @@ export type HttpOutcome = Code | 'ANSWERED'
 
 /** What became of requests, by outcome. Bounded by the code table, so it can be a metric's label. */
 export class HttpOutcomes {
+  /** Of all outcomes. */
+  total = 0
   private readonly byOutcome = new Map<HttpOutcome, number>()
 
   add(outcome: HttpOutcome): void {
+    this.total++
     this.byOutcome.set(outcome, this.of(outcome) + 1)
   }
 
