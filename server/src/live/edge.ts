@@ -14,7 +14,7 @@ export class Edge {
   errors = 0
   seenAt = 0
   private readonly times = new Float32Array(maxSamples)
-  private readonly taken = new Float64Array(maxSamples)
+  private readonly taken = new Float64Array(maxSamples).fill(Number.NEGATIVE_INFINITY)
   private next = 0
   private tick = -1
   private inTick = 0

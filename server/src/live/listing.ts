@@ -37,7 +37,7 @@ export class Listing {
         listed.push({
           at,
           from: route.sender.member!.name,
-          to: textOf(route),
+          to: route.to,
           taker: target?.member?.name ?? null,
           bytes: frame.length,
           outcome,
@@ -61,8 +61,6 @@ export class Listing {
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')
-
-const textOf = ({ address, to }: Route): string => (address.type === 'node' ? address.name : to)
 
 const fits = (wanted: string, name: string): boolean =>
   wanted.endsWith('*') ? name.startsWith(wanted.slice(0, -1)) : name === wanted

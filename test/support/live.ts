@@ -1,0 +1,82 @@
+import { io, type Socket } from 'socket.io-client'
+import {
+  type ClientEvents,
+  type History,
+  type LiveEdge,
+  type LiveFrame,
+  type LiveHealth,
+  type LiveNode,
+  livePath,
+  type ServerEvents,
+  type Watch,
+} from '../../server/src/live/events'
+
+/** What one who watches was told, put together. */
+export class LiveView {
+  readonly nodes = new Map<string, LiveNode>()
+  edges: readonly LiveEdge[] = []
+  readonly frames: LiveFrame[] = []
+  skipped = 0
+  health: LiveHealth | undefined
+  missedRounds = 0
+  /** Messages with all nodes. */
+  wholes = 0
+  ended: string | undefined
+
+  constructor(readonly socket: Socket<ServerEvents, ClientEvents>) {
+    socket.on('nodes', ({ all, nodes, removed }) => {
+      if (all) {
+        this.wholes++
+        this.nodes.clear()
+      }
+      for (const node of nodes) this.nodes.set(node.name, node)
+      for (const name of removed) this.nodes.delete(name)
+    })
+    socket.on('edges', (edges) => {
+      this.edges = edges
+    })
+    socket.on('frames', ({ frames, skipped }) => {
+      this.frames.push(...frames)
+      this.skipped += skipped
+    })
+    socket.on('health', (health) => {
+      this.health = health
+    })
+    socket.on('missed', ({ rounds }) => {
+      this.missedRounds += rounds
+    })
+    socket.on('disconnect', (reason) => {
+      this.ended = reason
+    })
+  }
+
+  watch(watch: Watch): Promise<History> {
+    return this.socket.timeout(5_000).emitWithAck('watch', watch)
+  }
+
+  close(): void {
+    this.socket.disconnect()
+  }
+}
+
+/** Connects to the operators' port. Rejects where it is refused. */
+export function openLive(adminUrl: string, headers: { readonly [name: string]: string }): Promise<LiveView> {
+  const socket: Socket<ServerEvents, ClientEvents> = io(adminUrl, {
+    path: livePath,
+    transports: ['websocket'],
+    extraHeaders: { ...headers },
+    reconnection: false,
+    forceNew: true,
+  })
+  const view = new LiveView(socket)
+  return new Promise((resolve, reject) => {
+    socket.once('connect', () => resolve(view))
+    socket.once('connect_error', (error) => {
+      socket.disconnect()
+      reject(error)
+    })
+  })
+}
+
+export const basicOf = (user: string, password: string): string =>
+  `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
