@@ -45,7 +45,9 @@ export class NodeExchange {
   readonly chunks: Buffer[] = []
   /** Frames in which the request came. */
   frames = 1
+  /** The request's body; after 101, what the client sends. */
   ended = false
+  switched = false
   trailers: RawHeaders | undefined
   resetCode: Code | undefined
   /** What it may send. */
@@ -76,6 +78,10 @@ export class NodeExchange {
   respond(status: number, headers: RawHeaders = [], body: string | Uint8Array = '', end = true, reason = ''): this {
     const bytes = Buffer.from(body)
     this.window -= bytes.length
+    if (status === 101) {
+      this.ended = false
+      this.switched = true
+    }
     return this.raw(encodeResponse(this.number, { status, reason, headers }, bytes, end))
   }
 

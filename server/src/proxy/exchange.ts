@@ -166,7 +166,6 @@ export class Exchange {
 
   /** Breaks it off, and tells both sides. */
   break(code: Code, detail: string): void {
-    if (this.over) return
     this.abort(code)
     this.reader.failed(code, detail)
   }
@@ -184,8 +183,8 @@ export class Exchange {
     try {
       this.read(type, flags, body)
     } catch (error) {
-      if (!(error instanceof SealwayError)) throw error
-      this.break('BAD_ANSWER', error.message)
+      // A defect of ours ends this exchange, and not the link with all others.
+      this.break(error instanceof SealwayError ? 'BAD_ANSWER' : 'INTERNAL', (error as Error).message)
     }
   }
 

@@ -82,7 +82,7 @@ export class Front {
     server.on('request', (request, response) => {
       const target = this.targetOf(request)
       if (target) {
-        this.serve(request, response, target)
+        this.safely(response, () => this.serve(request, response, target))
         return
       }
       if (hasBody(request)) this.parts.uploads.limit(request, restBodyMs)
@@ -102,6 +102,16 @@ export class Front {
     answerClientErrors(server)
   }
 
+  /** A defect of ours costs one request, and not the process. */
+  private safely(response: ServerResponse, work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      this.parts.log.error({ err: error }, 'a request failed inside the mediator')
+      response.destroy()
+    }
+  }
+
   private targetOf(request: IncomingMessage): Target | NoTarget | undefined {
     const { domain } = this.parts
     const url = request.url!
@@ -119,7 +129,7 @@ export class Front {
     // Whoever showed a token may send as slowly as it likes, within the time-outs.
     if (!question.caller && visit.guarded.bodyBytes !== 0) this.parts.uploads.pace(request)
     if (question.target.mode === 'many') this.askMany(visit, question)
-    else this.find(visit, question, forward)
+    else this.find(visit, question, forward, true)
   }
 
   /** Everything that is checked before anybody is looked for. */
@@ -172,7 +182,7 @@ export class Front {
     if (hasBody(request)) uploads.leave(request)
   }
 
-  private find(visit: Visit, question: Question, go: Go): void {
+  private find(visit: Visit, question: Question, go: Go, retries: boolean): void {
     const { directory } = this.parts
     if (question.target.mode === 'one') {
       this.follow(visit, directory.one(question), go)
@@ -184,12 +194,13 @@ export class Front {
         tried.add(way.destination.name)
         go(one, way)
       })
-    visit.retry = (_visit, failure) => {
+    const retry: Visit['retry'] = (_visit, failure) => {
       const found = directory.any(question, tried)
       // Nobody else can take it: what went wrong is what the first one said.
       if (found instanceof Promise || 'code' in found) visit.refused(failure.code, failure.detail)
       else next(found)
     }
+    if (retries) visit.retry = retry
     next(directory.any(question, tried))
   }
 
@@ -230,6 +241,16 @@ export class Front {
     const response = new ServerResponse(request)
     response.shouldKeepAlive = false
     response.assignSocket(socket as Socket)
+    this.safely(response, () => this.switchOver(request, response, socket, head, target))
+  }
+
+  private switchOver(
+    request: IncomingMessage,
+    response: ServerResponse,
+    socket: Duplex,
+    head: Buffer,
+    target: Target | NoTarget,
+  ): void {
     // Node has let go of the socket: what is not switched is answered, and ended, here.
     response.on('finish', () => {
       response.detachSocket(socket as Socket)
@@ -245,7 +266,8 @@ export class Front {
     const admitted = this.admit(request, response, target, true)
     if (!admitted) return
     const { visit, question } = admitted
-    this.find(visit, question, (one, way) => way.upstream.upgrade(one, way.destination, socket, head))
+    // One socket is given to one node: there is no second try.
+    this.find(visit, question, (one, way) => way.upstream.upgrade(one, way.destination, socket, head), false)
   }
 
   private isCaller(request: IncomingMessage): boolean {

@@ -1,4 +1,5 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type Code, type RawHeaders, type ResponseHead, SealwayError } from '@sealway/protocol'
 import type { AnswerReader, Exchange } from './exchange.js'
@@ -16,7 +17,9 @@ const gatherBytes = 48 * 1024
 export class Passage implements AnswerReader {
   private exchange: Exchange | undefined
   private taken: Taken | undefined
-  private pipe: Pipe | undefined
+  /** Of a request for a switch of protocols. */
+  private readonly pipe: Pipe | undefined
+  private switched = false
   /** Of a body that is being gathered. */
   private gathered: Uint8Array[] | undefined
   private gatheredBytes = 0
@@ -31,10 +34,11 @@ export class Passage implements AnswerReader {
     private readonly tunnel: Tunnel,
     /** Of a request for a switch of protocols: what carries them, and what came behind the head. */
     private readonly socket?: Duplex,
-    private readonly early?: Buffer,
+    early: Buffer = Buffer.alloc(0),
   ) {
     this.request = visit.request
     this.response = visit.response
+    if (socket) this.pipe = new Pipe(socket, early)
   }
 
   get upgrades(): boolean {
@@ -115,7 +119,8 @@ export class Passage implements AnswerReader {
   abort(code: Code): void {
     this.exchange?.abort(code)
     this.taken?.close()
-    this.pipe?.close()
+    if (this.switched) this.pipe!.close()
+    else this.pipe?.release()
   }
 
   drain(): void {
@@ -164,6 +169,7 @@ export class Passage implements AnswerReader {
     }
     headers.push('Server-Timing', visit.timing())
     if (this.upgrades) headers.push('Connection', 'close')
+    this.pipe?.release()
     try {
       if (head.reason === '') response.writeHead(head.status, headers)
       else response.writeHead(head.status, head.reason, headers)
@@ -177,8 +183,8 @@ export class Passage implements AnswerReader {
   }
 
   data(chunk: Uint8Array, end: boolean): void {
-    if (this.pipe) {
-      this.pipe.data(chunk, end)
+    if (this.switched) {
+      this.pipe!.data(chunk, end)
       if (this.exchange!.over) this.visit.answered()
       return
     }
@@ -251,19 +257,18 @@ export class Passage implements AnswerReader {
   }
 
   private switchProtocols(head: ResponseHead, body: Uint8Array, end: boolean): void {
-    const { response, socket, exchange, tunnel, visit } = this
-    if (!socket || !exchange) return
+    const { response, socket, exchange, tunnel, visit, pipe } = this
+    if (!socket || !exchange || !pipe) return
     const lines = this.switchHeaders(head)
     // From here on they are not HTTP any more.
-    response.detachSocket(socket as never)
+    response.detachSocket(socket as Socket)
     socket.write(headText({ status: 101, reason: head.reason, headers: lines }), 'latin1')
+    this.switched = true
     visit.switched = true
-    this.pipe = new Pipe(socket, exchange, tunnel.budget, () => {
+    pipe.open(exchange, tunnel.budget, () => {
       if (exchange.over) visit.answered()
       else visit.gone()
     })
-    if (this.early && this.early.length > 0) this.pipe.sent(this.early)
-    this.pipe.start()
     if (body.length > 0 || end) this.data(body, end)
   }
 

@@ -3,36 +3,59 @@ import type { Budget } from '../session/outbox.js'
 import type { Exchange } from './exchange.js'
 import { ownCopy, Taken } from './taken.js'
 
-/** After 101: the client's socket and the exchange, bytes in both directions. */
-export class Pipe {
-  private readonly taken: Taken
-  private closed = false
+/** What a client may send before the node has agreed to the switch, bytes; more waits in the kernel. */
+const maxEarlyBytes = 64 * 1024
 
+/** A client that asked for a switch of protocols: once it is granted, its socket and the exchange, bytes in both directions. */
+export class Pipe {
+  private exchange: Exchange | undefined
+  private taken: Taken | undefined
+  private early: Buffer[]
+  private earlyBytes: number
+  private onGone: (() => void) | undefined
+
+  /** @param head what came behind the request */
   constructor(
     private readonly socket: Duplex,
-    private readonly exchange: Exchange,
-    budget: Budget,
-    /** The socket is gone. */
-    private readonly onGone: () => void,
+    head: Buffer,
   ) {
-    this.taken = new Taken(socket, budget, (bytes) => exchange.taken(bytes))
+    this.early = head.length > 0 ? [head] : []
+    this.earlyBytes = head.length
+    socket.on('data', this.sent)
+    socket.on('end', this.ended)
+    socket.on('close', this.closed)
   }
 
-  start(): void {
-    const { socket, exchange } = this
-    socket.on('data', (chunk: Buffer) => this.sent(chunk))
-    socket.on('end', () => exchange.end())
-    socket.on('error', () => socket.destroy())
-    socket.on('close', () => {
-      this.taken.close()
-      this.onGone()
-    })
-    socket.resume()
+  /** The node agrees. @param onGone the socket is gone */
+  open(exchange: Exchange, budget: Budget, onGone: () => void): void {
+    this.exchange = exchange
+    this.onGone = onGone
+    this.taken = new Taken(this.socket, budget, (bytes) => exchange.taken(bytes))
+    this.socket.resume()
+    const { early } = this
+    this.early = []
+    for (const chunk of early) this.sent(chunk)
   }
 
-  /** From the client. */
-  sent(chunk: Buffer): void {
-    if (!this.exchange.send(chunk)) this.socket.pause()
+  private readonly sent = (chunk: Buffer): void => {
+    if (this.exchange) {
+      if (!this.exchange.send(chunk)) this.socket.pause()
+      return
+    }
+    this.early.push(chunk)
+    this.earlyBytes += chunk.length
+    if (this.earlyBytes >= maxEarlyBytes) this.socket.pause()
+  }
+
+  private readonly ended = (): void => {
+    // Half of a connection may end once it is one; a client that leaves before that waits for nothing.
+    if (this.exchange) this.exchange.end()
+    else this.socket.destroy()
+  }
+
+  private readonly closed = (): void => {
+    this.taken?.close()
+    this.onGone?.()
   }
 
   drain(): void {
@@ -42,7 +65,7 @@ export class Pipe {
   /** From the node. */
   data(chunk: Uint8Array, end: boolean): void {
     const { socket, taken } = this
-    if (chunk.length > 0 && socket.writable) {
+    if (chunk.length > 0 && socket.writable && taken) {
       const part = taken.waits ? ownCopy(chunk) : chunk
       taken.wrote(chunk.length)
       socket.write(part, taken.settle)
@@ -50,10 +73,17 @@ export class Pipe {
     if (end) socket.end()
   }
 
+  /** There was no switch: the socket is somebody else's. */
+  release(): void {
+    const { socket } = this
+    socket.off('data', this.sent)
+    socket.off('end', this.ended)
+    socket.off('close', this.closed)
+    this.early = []
+  }
+
   close(): void {
-    if (this.closed) return
-    this.closed = true
-    this.taken.close()
+    this.taken?.close()
     this.socket.destroy()
   }
 }

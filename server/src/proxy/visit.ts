@@ -54,6 +54,7 @@ export class Visit {
   ) {
     this.startedAt = parts.monotonic()
     response.on('close', () => this.gone())
+    response.on('error', ignore)
   }
 
   get monotonic(): () => number {
@@ -150,6 +151,9 @@ export class Visit {
     else this.parts.log.debug(fields, 'http request refused')
   }
 }
+
+/** A write that came too late for a client that has gone. Its 'close' says the same. */
+const ignore = (): void => {}
 
 /** What an operator should see: a node did not do what it should. */
 const failsOfNodes: ReadonlySet<Code> = new Set<Code>([
