@@ -1,18 +1,23 @@
 import { commonJsOf } from './test/support/common-js.mjs'
 
+/** @param more of @swc/core's `jsc` */
+const swc = (parser, more) => [
+  '@swc/jest',
+  {
+    jsc: { target: 'es2023', parser: { syntax: 'typescript', ...parser }, ...more },
+    module: { type: 'commonjs' },
+    sourceMaps: 'inline',
+  },
+]
+
 // One transform, no type check (that is `make check`): the suites start in milliseconds.
 export default {
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   testEnvironment: 'node',
   transform: {
-    '\\.tsx?$': [
-      '@swc/jest',
-      {
-        jsc: { target: 'es2023', parser: { syntax: 'typescript' } },
-        module: { type: 'commonjs' },
-        sourceMaps: 'inline',
-      },
-    ],
+    // Nest's decorators, which no source of ours has.
+    '/test/client/nestjs/.*\\.ts$': swc({ decorators: true }, { transform: { legacyDecorator: true } }),
+    '\\.tsx?$': swc(),
   },
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',
@@ -20,6 +25,8 @@ export default {
     '^@sealway/client$': '<rootDir>/client-lib/src/index.ts',
     '^@sealway/client/testing$': '<rootDir>/client-lib/src/testing/index.ts',
     '^@sealway/client/browser$': '<rootDir>/client-lib/src/browser/index.ts',
+    '^@sealway/client/fastify$': '<rootDir>/client-lib/src/fastify/index.ts',
+    '^@sealway/client/nestjs$': '<rootDir>/client-lib/src/nestjs/index.ts',
     '^@sealway/client/plugins$': '<rootDir>/client-lib/src/plugins/index.ts',
     '^http-proxy$': commonJsOf('http-proxy'),
     '^sealway$': '<rootDir>/server/src/mediator.ts',

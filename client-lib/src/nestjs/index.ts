@@ -1,0 +1,6 @@
+export type { NodeOptions, SharedNode } from '../held-node.js'
+export { SealwayClient, type SealwayClientOptions } from './client.js'
+export { SealwayContext } from './context.js'
+export { ExpectedRpcException } from './failure.js'
+export { type RecordOptions, SealwayRecord } from './record.js'
+export { type EventOptions, SealwayServer, type SealwayServerOptions, sealwayTransport } from './server.js'
