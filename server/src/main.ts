@@ -25,6 +25,10 @@ const io: Io = {
       process.off('SIGTERM', listener)
     }
   },
+  memory() {
+    const { rss, heapUsed } = process.memoryUsage()
+    return { rssBytes: rss, heapBytes: heapUsed }
+  },
   version,
 }
 

@@ -18,6 +18,7 @@ import { createPublicApp } from './gateway/public-app.js'
 import { Live, type Memory } from './live/live.js'
 import { createVisitors } from './live/visitors.js'
 import { type Log, silentLog } from './observe/log.js'
+import { Metrics } from './observe/metrics.js'
 import { createResolveName, type ResolveName } from './proxy/direct/resolve.js'
 import { isThisMachine } from './proxy/direct/this-machine.js'
 import { DirectUpstream } from './proxy/direct/upstream.js'
@@ -26,7 +27,7 @@ import { createRegistry } from './registry/create-registry.js'
 import { createPolicyFeed } from './registry/policy-feed.js'
 import type { Registry } from './registry/registry.js'
 import { createUpkeep } from './registry/upkeep.js'
-import { Relay } from './routing/relay.js'
+import { overloadSteps, Relay } from './routing/relay.js'
 import { openDatabase } from './store/database.js'
 import { requireMigrated } from './store/migrate.js'
 import { acceptHttpLinks } from './transport/http.js'
@@ -184,6 +185,21 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
     monotonic: () => performance.now(),
     ...{ registry, version, startedAt, clock, log },
   })
+  const metrics = new Metrics({
+    version,
+    outcomes: () => relay.counters.snapshot(),
+    links: () => relay.links(),
+    registrations: () => relay.counters.registrations,
+    refusedLinks: () => relay.counters.refusedLinks,
+    http: () => proxy.outcomes.byClass(),
+    groups: () => relay.groups(),
+    queue: () => relay.budget,
+    overloadStep: () => overloadSteps.indexOf(relay.overloadStep),
+    lag: () => live.lagNow,
+    draining: () => relay.draining,
+    databaseUp: async () => (await readiness()).database === 'up',
+    watchers: () => live.watching,
+  })
   const accept = (connection: Connection): void => relay.accept(connection)
   const publicApp: RequestListener = createPublicApp(deps)
   const servers = new Map<Server, Set<Socket>>()
@@ -234,6 +250,7 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
         createAdminApp({
           ...deps,
           operators,
+          metrics,
           pages: parts.dashboard === undefined ? undefined : Pages.in(parts.dashboard),
           drainNode: (name, awayMs) => relay.drainNode(name, awayMs),
           settings: parts.settings ?? (() => []),

@@ -52,6 +52,7 @@ async function start(io: Io, { json }: Options): Promise<void> {
       version: io.version,
       settings: () => effective(io.environment, file),
       warnings: () => warnings,
+      ...(io.memory ? { memory: io.memory } : {}),
       dashboard: join(io.programFolder, 'dashboard'),
     })
     const { url, adminUrl, ipcPath } = await mediator.listen()

@@ -1,8 +1,10 @@
 import { parseName, quote } from '@sealway/protocol'
 import type { Express, Request, Response } from 'express'
 import { auditRoutes } from './audit.js'
+import { bearerIdentity } from './bearer.js'
 import type { GatewayDeps } from './deps.js'
 import { createReadiness } from './health.js'
+import { type MetricsText, metricsPath, metricsRoutes } from './metrics.js'
 import { createApp } from './mount.js'
 import { nodeRoutes } from './nodes.js'
 import { openApi } from './openapi.js'
@@ -29,6 +31,7 @@ export interface AdminDeps extends GatewayDeps {
   readonly pages: Pages | undefined
   /** Asks a node to finish and leave, and to come back after so long. @returns false where it is not connected */
   readonly drainNode: (name: string, awayMs: number) => boolean
+  readonly metrics: MetricsText
   readonly settings: () => readonly ShownSetting[]
   /** What an operator should know: shared mode, an open host. */
   readonly warnings: () => readonly string[]
@@ -66,6 +69,7 @@ export function adminRoutes(deps: AdminDeps): Route[] {
     ...shared.map((route) => ({ ...route, path: route.path.replace(/^\/v1\//, '/api/') })),
     ...statusRoutes(deps),
     ...drainRoutes(deps),
+    ...metricsRoutes(deps),
     ...loginRoutes(deps),
     {
       id: 'adminOpenApi',
@@ -227,7 +231,11 @@ export function createAdminApp(deps: AdminDeps): Express {
   const { operators, pages } = deps
   const options = {
     routes: adminRoutes(deps),
-    authenticate: operators.authenticate,
+    // Prometheus brings a token more often than a password. Only there: pages have sessions.
+    authenticate: (request: Request) =>
+      request.path === metricsPath && /^Bearer /i.test(request.headers.authorization ?? '')
+        ? bearerIdentity(request, deps.authenticator)
+        : operators.authenticate(request),
     // Our own page asks by itself; told of Basic, the browser would put its own window before it.
     challenge: (request: Request) => (request.headers[requestHeader] === '1' ? pageChallenge : basicChallenge),
     guardWrite: (request: Request) => requireSameOrigin(request.method, request.headers),

@@ -115,10 +115,11 @@ function requireAccess(route: Route, caller: Identity): void {
 const actorOf = (caller: Identity): string =>
   `${allows(caller, { type: 'admin', write: false }) ? 'operator' : 'node'}:${caller.subject}`
 
-async function answer(response: Response, { status, body, headers = {}, bytes, events }: Answer): Promise<void> {
+async function answer(response: Response, { status, body, headers = {}, bytes, text, events }: Answer): Promise<void> {
   response.status(status).set(headers)
   if (events) await sendEvents(response, events)
   else if (bytes) response.type('application/octet-stream').set('content-length', String(bytes.length)).end(bytes)
+  else if (text !== undefined) response.type(headers['content-type'] ?? 'text/plain').end(text)
   else if (body === undefined) response.end()
   else response.json(body)
 }

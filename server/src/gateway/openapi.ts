@@ -1,5 +1,5 @@
 import { type Code, httpStatusOf } from '@sealway/protocol'
-import { events, type JsonSchema, octets, pathParams, type Route } from './route.js'
+import { events, type JsonSchema, octets, pathParams, plainText, type Route } from './route.js'
 import { components, ref } from './schemas.js'
 
 export interface OpenApiOptions {
@@ -53,6 +53,7 @@ const frameSchema: JsonSchema = {
 
 function answerContent(schema: JsonSchema) {
   if (schema === octets) return { 'application/octet-stream': {} }
+  if (schema === plainText) return { 'text/plain': { schema: { type: 'string' } } }
   if (schema === events) return { 'application/octet-stream': {}, 'text/event-stream': {} }
   return { 'application/json': { schema } }
 }

@@ -6,6 +6,7 @@ export type JsonSchema = { readonly [keyword: string]: unknown }
 
 /** What an answer holds that is no JSON: bytes, or bytes and server-sent events, by what was asked for. */
 export const octets: JsonSchema = { description: 'application/octet-stream' }
+export const plainText: JsonSchema = { description: 'text/plain' }
 export const events: JsonSchema = { description: 'application/octet-stream or text/event-stream' }
 
 /** `public`: anybody. `token`: any good token, the handler decides. Else the scope that the token must hold. */
@@ -37,6 +38,8 @@ export interface Answer {
   readonly headers?: { readonly [name: string]: string }
   /** Sent instead, as application/octet-stream. */
   readonly bytes?: Uint8Array
+  /** Sent instead, as text/plain unless a header says otherwise. */
+  readonly text?: string
   /** Sent instead, as text/event-stream, as they come. */
   readonly events?: AsyncIterable<string>
 }

@@ -1,5 +1,5 @@
 import type { Server } from 'node:http'
-import { beatEveryMs, LagMeter } from '../observe/lag.js'
+import { beatEveryMs, type Lag, LagMeter } from '../observe/lag.js'
 import type { Log } from '../observe/log.js'
 import type { NodeRecord, Registry } from '../registry/registry.js'
 import type { Relay } from '../routing/relay.js'
@@ -64,7 +64,7 @@ export class Live {
   private second: Totals
   private step: Totals
   private stepLagMs = 0
-  private lastLag = { p50Ms: 0, maxMs: 0 }
+  private lastLag: Lag = { p50Ms: 0, maxMs: 0 }
   private isDatabaseUp = true
   private beating: NodeJS.Timeout | undefined
 
@@ -92,6 +92,15 @@ export class Live {
   /** Frames and edges are watched now. */
   get gathers(): boolean {
     return this.gathering !== undefined
+  }
+
+  /** Of the last second. */
+  get lagNow(): Lag {
+    return this.lastLag
+  }
+
+  get watching(): number {
+    return this.watchers.count
   }
 
   /** An operator removed that node. */

@@ -66,6 +66,10 @@ export class Watchers {
     this.io.on('connection', (socket) => this.add(socket))
   }
 
+  get count(): number {
+    return this.watchers.size
+  }
+
   attach(server: HttpServer): void {
     this.io.attach(server)
   }

@@ -7,6 +7,9 @@ export interface Count {
 
 /** What became of frames, by outcome. Bounded by the code table, so it can be a metric's label. */
 export class Counters {
+  /** Links that were registered, and those that ended before, by code. */
+  registrations = 0
+  readonly refusedLinks = new Map<Code | 'END', number>()
   private readonly byOutcome = new Map<Code | 'DELIVERED' | 'LOST', Count>()
 
   add(outcome: Code | 'DELIVERED' | 'LOST', frames: number, bytes: number): void {
@@ -21,6 +24,10 @@ export class Counters {
 
   of(outcome: Code | 'DELIVERED' | 'LOST'): Readonly<Count> {
     return this.byOutcome.get(outcome) ?? { frames: 0, bytes: 0 }
+  }
+
+  refuseLink(code: Code | 'END'): void {
+    this.refusedLinks.set(code, (this.refusedLinks.get(code) ?? 0) + 1)
   }
 
   /** Frames that did not get to a link, or were lost with it. */

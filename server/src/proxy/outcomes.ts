@@ -1,4 +1,4 @@
-import type { Code } from '@sealway/protocol'
+import { type Code, httpStatusOf } from '@sealway/protocol'
 
 export type HttpOutcome = Code | 'ANSWERED'
 
@@ -15,6 +15,16 @@ export class HttpOutcomes {
 
   of(outcome: HttpOutcome): number {
     return this.byOutcome.get(outcome) ?? 0
+  }
+
+  /** `answered`; `refused`: its status is under 500; `failed`. */
+  byClass(): { readonly answered: number; readonly refused: number; readonly failed: number } {
+    const classes = { answered: 0, refused: 0, failed: 0 }
+    for (const [outcome, count] of this.byOutcome) {
+      if (outcome === 'ANSWERED') classes.answered += count
+      else classes[httpStatusOf(outcome) < 500 ? 'refused' : 'failed'] += count
+    }
+    return classes
   }
 
   snapshot(): { readonly [outcome: string]: number } {

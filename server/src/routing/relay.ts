@@ -10,6 +10,7 @@ import {
 import type { Authenticator } from '../auth/authenticator.js'
 import type { Policy } from '../auth/policy.js'
 import { Counters } from '../observe/counters.js'
+import { type GroupTotal, GroupTotals } from '../observe/groups.js'
 import type { Log } from '../observe/log.js'
 import type { Registry } from '../registry/registry.js'
 import { Admission } from '../session/admission.js'
@@ -48,12 +49,14 @@ export interface RelayParts {
 }
 
 /** How full the queues are, as steps of the overload ladder (SEMANTICS.md, "Limits"). */
-export type OverloadStep = 'none' | 'no-new-links' | 'shed-broadcasts' | 'close-heaviest'
+export const overloadSteps = ['none', 'no-new-links', 'shed-broadcasts', 'close-heaviest'] as const
+export type OverloadStep = (typeof overloadSteps)[number]
 
 /** The heart: takes connections, makes them sessions, and moves frames between them. No ports, no HTTP, no timers. */
 export class Relay {
   readonly presence = new Presence()
   readonly counters = new Counters()
+  private readonly groupTotals = new GroupTotals()
   readonly budget: Budget
   /** For traffic, as nodes are told of them. */
   readonly policies = new Policies()
@@ -132,6 +135,11 @@ export class Relay {
     return links
   }
 
+  /** Traffic by group, of all time. */
+  groups(): GroupTotal[] {
+    return this.groupTotals.read(Array.from(this.presence.all(), totalsOf))
+  }
+
   /** A transport hands in what arrived. */
   accept(connection: Connection): void {
     const session = new Session({
@@ -181,6 +189,7 @@ export class Relay {
       hello: (session, body, admit) => this.admission.admit(session, body, admit),
       joined: (session) => {
         const member = session.member!
+        this.counters.registrations++
         this.countUnauthenticated(session, -1)
         this.router.joined(session)
         this.peers.changed(session, 'joined')
@@ -223,9 +232,11 @@ export class Relay {
         this.counters.add('LOST', session.outbox.lostFrames, 0)
         if (!member) {
           this.countUnauthenticated(session, -1)
+          this.counters.refuseLink(reason.code)
           log.info({ address: session.remoteAddress, code: reason.code, reason: reason.message }, 'link refused')
           return
         }
+        this.groupTotals.left(totalsOf(session))
         // One that was draining has been reported already.
         const reported = !this.presence.inGroups(session)
         this.router.left(session)
@@ -384,6 +395,13 @@ export class Relay {
     for (const session of [...this.sessions]) session.close(code, message, this.reconnectDelay())
   }
 }
+
+const totalsOf = ({ member, outbox }: Session) => ({
+  groups: member!.groups,
+  frames: outbox.writtenFrames,
+  bytes: outbox.writtenBytes,
+  queuedBytes: outbox.bytes,
+})
 
 /** Links over a Unix socket or in memory all come from the same place. */
 const countsByAddress = (session: Session): boolean => session.transport !== 'ipc' && session.transport !== 'memory'

@@ -76,6 +76,8 @@ export class Outbox {
   /** Frames that were taken and then lost with the link. */
   lostFrames = 0
   writtenFrames = 0
+  /** Of messages and of the link's own frames. */
+  writtenBytes = 0
   /** Charged to the budget beside `bytes`: the rest of the chunks in which a write under way lies. */
   heldBytes = 0
   private queue: Entry[] = []
@@ -227,6 +229,7 @@ export class Outbox {
       this.bytes -= entry.part.length
       this.frames -= entry.frames
       this.writtenFrames += entry.frames
+      this.writtenBytes += entry.part.length
       this.parts.budget.usedBytes -= entry.part.length
       entry.owner?.release(entry.part.length, entry.frames)
     }
