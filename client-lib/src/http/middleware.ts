@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { publicRoutes } from './public-routes.js'
+import { type Exposed, PublicRoutes, parseExposed, SealwayError } from '@sealway/protocol'
 import { refuse } from './refusal.js'
 import { askerOf } from './request.js'
 
@@ -28,15 +28,26 @@ declare module 'node:http' {
  * @throws SealwayError `INVALID_ARGUMENT`
  */
 export function sealedOnly(options: MiddlewareOptions = {}): HttpMiddleware {
-  const isPublic = publicRoutes(options.public ?? [])
+  const exposed = readPublic(options.public ?? [])
+  const routes = new PublicRoutes()
   return (request, response, next) => {
     const sealed = askerOf(request)?.sealed === true
     response.sealed = (body) => {
       if (sealed) answer(response, body)
       else refuse(response, 'FORBIDDEN', 'the answer is for other nodes, which ask sealed')
     }
-    if (sealed || isPublic(request.method ?? '', pathOf(request))) next()
+    if (sealed || routes.allows(exposed, request.method ?? '', pathOf(request))) next()
     else refuse(response, 'FORBIDDEN', 'this is answered to other nodes, which ask sealed')
+  }
+}
+
+/** @throws SealwayError `INVALID_ARGUMENT`, naming the route */
+function readPublic(routes: readonly string[]): Exposed {
+  try {
+    return parseExposed({ public: routes })
+  } catch (cause) {
+    const message = (cause as Error).message.replace('http.public', 'public')
+    throw new SealwayError('INVALID_ARGUMENT', { message, outcome: 'not-delivered', hop: 'client', cause })
   }
 }
 

@@ -1,9 +1,8 @@
-import { type Code, limits } from '@sealway/protocol'
+import type { Code, PublicRoutes } from '@sealway/protocol'
 import type { NodeRecord, Registry } from '../registry/registry.js'
 import type { Session } from '../session/session.js'
 import type { Caller } from './callers.js'
 import type { Refusal } from './guard.js'
-import type { PublicRoutes } from './public-routes.js'
 import type { Target } from './target.js'
 import type { Destination, Upstream } from './upstream.js'
 
@@ -184,5 +183,4 @@ const unknownGroup = (group: string): Refusal => ({ code: 'UNKNOWN_GROUP', detai
 const refusalOf = (code: Code, node: string, what: string): Refusal => ({ code, detail: `${node} ${what}` })
 const offline = (node: string) => refusalOf('OFFLINE', node, 'is registered, but not connected')
 const noHttp = (node: string) => refusalOf('NO_HTTP', node, 'is connected, but serves no HTTP')
-const busy = (node: string) =>
-  refusalOf('BUSY', node, `has as much to do as it takes: ${limits.maxExchangesPerLink} requests, or its link is full`)
+const busy = (node: string) => refusalOf('BUSY', node, 'has as many requests as it takes, or its link is full')

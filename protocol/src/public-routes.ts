@@ -1,4 +1,4 @@
-import type { Exposed } from '@sealway/protocol'
+import type { Exposed } from './exchange.js'
 
 interface PublicRoute {
   /** Undefined: any. */
@@ -14,7 +14,10 @@ interface PublicRoute {
  */
 const ambiguous = /\.\.|\/\.(?:\/|$)|\/\/|\\|%2f|%5c|%2e|%00/i
 
-/** Which requests need no token, as nodes declared it. */
+/**
+ * Which requests are for anybody, as nodes declared it: `GET /health`, which takes HEAD along, `/assets/*`. The mediator
+ * asks before it wants a token, a node before it wants a seal: they must not differ.
+ */
 export class PublicRoutes {
   /** By what was declared: a new declaration is a new object. */
   private readonly parsed = new WeakMap<Exposed, readonly PublicRoute[]>()
