@@ -53,6 +53,7 @@ export async function startGateway() {
     clock,
     log: silentLog,
     version: '9.9.9',
+    metrics: { contentType: 'text/plain; version=0.0.4; charset=utf-8', read: async () => 'up 1\n' },
     operators: createOperators({
       user: 'ada',
       password: createSecretKey(Buffer.from(password)),
