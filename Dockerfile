@@ -7,6 +7,7 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc tsconfig.json tsconfig.base.json ./
 COPY protocol/package.json protocol/
 COPY server/package.json server/
+COPY scaffold/package.json scaffold/
 
 FROM sources AS server-build
 RUN npm ci --workspace server --include-workspace-root --loglevel=error
@@ -14,7 +15,8 @@ COPY protocol protocol
 COPY migrations migrations
 COPY fixtures fixtures
 COPY server server
-RUN npx tsc -b server
+COPY scaffold scaffold
+RUN npx tsc -b server scaffold
 
 FROM sources AS node-build
 COPY client-lib/package.json client-lib/
@@ -42,6 +44,7 @@ ENV NODE_ENV=production
 RUN npm ci --omit=dev --workspace server --include-workspace-root=false --loglevel=error && npm cache clean --force
 COPY --from=server-build /app/protocol/dist protocol/dist
 COPY --from=server-build /app/server/dist server/dist
+COPY --from=server-build /app/scaffold scaffold
 # `.env` and, where no DATABASE_URL says otherwise, sealway.sqlite are kept in the working directory: a volume.
 RUN install -d -o node -g node -m 0700 /data /secrets/node
 WORKDIR /data

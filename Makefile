@@ -8,7 +8,7 @@ BUILT := server/dist/.built
 # What is compared with is installed apart, so that only who compares has to fetch it.
 BENCH := bench/node_modules/.package-lock.json
 # Folders are listed too: theirs is the time that changes when a source is deleted.
-SOURCES := $(shell find protocol/src client-lib/src server/src migrations -name '*.ts' -o -type d) \
+SOURCES := $(shell find protocol/src client-lib/src server/src scaffold/src migrations -name '*.ts' -o -type d) \
            $(wildcard examples/*.ts) $(wildcard fixtures/*) $(wildcard tsconfig*.json) $(wildcard */tsconfig*.json) package.json
 # `exec`: Ctrl-C and SIGTERM reach node itself, and its exit code is the one that counts.
 SEALWAY := exec node server/dist/main.js
@@ -23,6 +23,9 @@ client: $(BUILT) ## Start a passive service: listens, prints what arrives
 
 sender: $(BUILT) ## Start an active service: sends, calls and broadcasts every few seconds
 	@exec node examples/dist/sender.js $(NAME)
+
+formation: $(BUILT) ## Start mediator, passive, active and standalone service together, each with a web page
+	@exec node formation/run.mjs
 
 fixtures: $(BUILT) ## Put groups, nodes and throw-away keys into the configured database
 	@$(SEALWAY) fixtures
@@ -61,7 +64,7 @@ clean: ## Remove what was installed and built. Databases and secrets stay
 help: ## Show this
 	@awk -F ':.*## ' '/^## / { print "\n" substr($$0, 4) } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: start client sender fixtures migrate doc doc-stop test check bench bench-quick install build clean help
+.PHONY: start client sender formation fixtures migrate doc doc-stop test check bench bench-quick install build clean help
 .PHONY: node-ready docker-ready
 
 $(INSTALLED): package-lock.json | node-ready

@@ -4,12 +4,12 @@ import { type Manifest, type Repository, reachedFrom, rules } from './support/ar
 import { parseSource, readTree, treeOf } from './support/sources'
 
 const root = join(__dirname, '..')
-const packages = ['protocol', 'server', 'client-lib']
+const packages = ['protocol', 'server', 'client-lib', 'scaffold']
 const manifests = new Map(
   packages.map((folder) => [folder, JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')) as Manifest]),
 )
 const repository: Repository = {
-  tree: readTree(root, ['protocol/src', 'server/src', 'client-lib/src', 'migrations']),
+  tree: readTree(root, ['protocol/src', 'server/src', 'client-lib/src', 'scaffold/src', 'migrations']),
   manifests,
 }
 

@@ -25,7 +25,7 @@ beforeAll(async () => {
   artefact = mkdtempSync(join(tmpdir(), 'sealway-blind-'))
   data = join(artefact, 'data')
   mkdirSync(data)
-  for (const path of ['package.json', 'package-lock.json', '.npmrc', 'protocol', 'server']) {
+  for (const path of ['package.json', 'package-lock.json', '.npmrc', 'protocol', 'scaffold', 'server']) {
     cpSync(join(repositoryRoot, path), join(artefact, path), {
       recursive: true,
       filter: (source) => !/^(node_modules|src)$/.test(basename(source)),
@@ -49,7 +49,7 @@ describe('a mediator installed from the server workspace alone', () => {
   it('has no client library on its disk, and no code that decrypts', () => {
     expect(existsSync(join(artefact, 'client-lib'))).toBe(false)
     expect(readdirSync(join(artefact, 'node_modules', '@sealway'))).toEqual(['protocol'])
-    const ours = [join(artefact, 'server'), join(artefact, 'protocol')].flatMap(filesBelow)
+    const ours = ['server', 'protocol', 'scaffold'].flatMap((name) => filesBelow(join(artefact, name)))
     expect(ours.length).toBeGreaterThan(20)
     expect(ours.filter((file) => /createDecipher/.test(readFileSync(file, 'utf8')))).toEqual([])
   })

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { addConfig } from './config.js'
+import { addCreate } from './create.js'
 import { reportFailure } from './failure.js'
 import { addFixtures } from './fixtures.js'
 import { addGroups } from './groups.js'
@@ -20,6 +21,7 @@ Examples:
   sealway nodes --group orders --online      who is connected
   sealway call any:orders quote '{"sku":1}'  ask one member of a group; sealed with the key of .env.node
   sealway token orders-1 --group orders      a token for a node that has no secret of its own
+  sealway create ../my-service               a service of your own, with a web page and a test
 
 Settings are read from the environment and from .env in the current folder (sealway config template lists them).
 Exit code: 0 done, 1 failed, 2 wrong usage. Errors go to standard error: \`sealway: CODE: what and what to do\`,
@@ -51,9 +53,11 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     addPolicies,
   ])
     add(program, io)
-  addSealingVerbs(program, io, (childCode) => {
+  const childEnded = (childCode: number): void => {
     code = childCode
-  })
+  }
+  addCreate(program, io, childEnded)
+  addSealingVerbs(program, io, childEnded)
   try {
     if (args.length === 0) {
       program.outputHelp()

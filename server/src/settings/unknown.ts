@@ -1,5 +1,5 @@
-/** Variables of the client library and the tests, which may lie in the same file or shell. */
-const ours = /^(?:SEALWAY_(?:URL|TOKEN|NAME|GROUPS?|INSECURE)|TEST_.+|NODE_ENV|COMPOSE_.+|MYSQL_.+)$/
+/** Variables of the client library, the tests and `make formation`, which may lie in the same file or shell. */
+const ours = /^(?:SEALWAY_(?:URL|TOKEN|NAME|GROUPS?|INSECURE)|TEST_.+|FORMATION_.+|NODE_ENV|COMPOSE_.+|MYSQL_.+)$/
 
 /** Prefixes that are ours: a name with one of them that is in no table is most likely mistyped. */
 const looksLikeOurs = /^(?:SEALWAY|PROTECTED|LIMIT|ADMIN|TOKEN)_/

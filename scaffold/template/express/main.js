@@ -1,0 +1,17 @@
+import express from 'express'
+import { app } from './app.js'
+import { run } from './run.js'
+import { service } from './service.js'
+
+// Two of them need two names: NODE_NAME=other npm start
+await run({
+  name: process.env.NODE_NAME ?? '__NAME__',
+  groups: (process.env.NODE_GROUPS ?? '__GROUP__').split(','),
+  service: (node) => {
+    service(node)
+    // Asked by name: node.fetch('http://__NAME__/hello/you') in any other node of the group. The page is not in it.
+    node.expose(app)
+  },
+  sends: true,
+  listener: (page) => express().disable('x-powered-by').use(app).use(page),
+})
