@@ -9,7 +9,8 @@ BUILT := server/dist/.built
 BENCH := bench/node_modules/.package-lock.json
 # Folders are listed too: theirs is the time that changes when a source is deleted.
 SOURCES := $(shell find protocol/src client-lib/src server/src scaffold/src migrations -name '*.ts' -o -type d) \
-           $(wildcard examples/*.ts) $(wildcard fixtures/*) $(wildcard tsconfig*.json) $(wildcard */tsconfig*.json) package.json
+           $(shell find dashboard/src dashboard/index.html dashboard/vite.config.js dashboard/package.json) \
+           $(wildcard examples/*.ts examples/*/*.ts) $(wildcard fixtures/*) $(wildcard tsconfig*.json) $(wildcard */tsconfig*.json) package.json
 # `exec`: Ctrl-C and SIGTERM reach node itself, and its exit code is the one that counts.
 SEALWAY := exec node server/dist/main.js
 

@@ -1,0 +1,262 @@
+import { connect, type Node, SealwayError } from '@sealway/client/browser'
+import { messageOf } from '../api.js'
+import { make, say } from '../element.js'
+import type { Feed } from '../feed.js'
+import { clockTime } from '../format.js'
+import { field, head } from '../head.js'
+import { type Context, type Page, until } from '../page.js'
+
+/** Lines that are kept in sight. */
+const maxLines = 200
+/** One token holds 128 scopes, and each group takes two. */
+const maxGroups = 50
+const ownGroup = 'dashboard'
+const callTimeoutMs = 10_000
+
+/** What the page says and hears as a node; it outlives the page, until the log-out. */
+export class OwnNode {
+  readonly element = make('div', { class: 'page' })
+  private readonly list = make('ol', { class: 'log', 'aria-live': 'polite', 'aria-label': 'What was said and heard' })
+  private readonly status = make('p', { class: 'muted', role: 'status' }, 'This page is not a node yet.')
+  private readonly addresses = make('datalist', { id: 'try-addresses' })
+  private readonly connectCard = make('section', { class: 'card padded' })
+  private readonly sayCard = make('section', { class: 'card padded', hidden: true })
+  private node: Node | undefined
+
+  constructor(private readonly context: Pick<Context, 'api' | 'feed'>) {
+    this.connectCard.append(make('h2', {}, 'Become a node'), this.connectForm())
+    this.sayCard.append(make('h2', {}, 'Say something'), this.sayForm())
+    this.list.append(line('', 'What is said and heard stands here.', undefined))
+    this.element.append(
+      head('Try it', 'This page can be a node: it seals and opens in this tab, with a key that you type here.'),
+      make(
+        'div',
+        { class: 'split' },
+        make('div', { class: 'form' }, this.connectCard, this.sayCard),
+        make(
+          'section',
+          { class: 'card' },
+          make('div', { class: 'card-head' }, make('h2', {}, 'Log'), this.status),
+          this.list,
+        ),
+      ),
+      this.addresses,
+    )
+  }
+
+  close(): void {
+    void this.node?.close()
+    this.node = undefined
+  }
+
+  /** Names and groups that can be written to, for the field of the address. */
+  know({ nodes }: Feed): void {
+    const groups = groupsOf(nodes)
+    const online = [...nodes.values()].filter(({ state }) => state !== 'offline').map(({ name }) => name)
+    const options = [...online.slice(0, 300), ...groups.flatMap((group) => [`any:${group}`, `group:${group}`])]
+    if (this.addresses.dataset.known === options.join()) return
+    this.addresses.dataset.known = options.join()
+    this.addresses.replaceChildren(...options.map((value) => make('option', { value })))
+  }
+
+  private connectForm(): HTMLElement {
+    const tail = Array.from(crypto.getRandomValues(new Uint8Array(3)), (byte) =>
+      byte.toString(16).padStart(2, '0'),
+    ).join('')
+    const name = make('input', {
+      name: 'name',
+      required: true,
+      value: `page-${tail}`,
+      autocapitalize: 'off',
+      spellcheck: 'false',
+    })
+    const group = make('input', {
+      name: 'group',
+      required: true,
+      value: ownGroup,
+      autocapitalize: 'off',
+      spellcheck: 'false',
+    })
+    const key = make('input', {
+      name: 'key',
+      type: 'password',
+      required: true,
+      placeholder: 'mk1_…',
+      autocomplete: 'off',
+      spellcheck: 'false',
+    })
+    const failure = make('p', { class: 'failure', role: 'alert', hidden: true })
+    const button = make('button', { class: 'button primary' }, 'Connect')
+    const submit = async (event: SubmitEvent): Promise<void> => {
+      event.preventDefault()
+      failure.hidden = true
+      button.disabled = true
+      say(button, 'Connecting …')
+      try {
+        await this.connect(name.value.trim(), group.value.trim(), key.value.trim())
+      } catch (error) {
+        say(failure, wordsOf(error))
+        failure.hidden = false
+      } finally {
+        // Whatever came of it, the key is in no field any more.
+        key.value = ''
+        button.disabled = false
+        say(button, 'Connect')
+      }
+    }
+    return make(
+      'form',
+      { class: 'form', on: { submit } },
+      make('div', { class: 'pair' }, field('Name', name), field('Group', group)),
+      field(
+        'Payload key',
+        key,
+        'PROTECTED_AES256 of .env.node. It stays in the memory of this tab and is sent to nobody; but whoever serves this page could have it do otherwise. Type a key only where you trust the mediator’s machine.',
+      ),
+      failure,
+      make('div', { class: 'row' }, button),
+    )
+  }
+
+  private async connect(name: string, group: string, keys: string): Promise<void> {
+    const { api, feed } = this.context
+    const others = groupsOf(feed.nodes)
+      .filter((one) => one !== group)
+      .slice(0, maxGroups)
+    const node = await connect({
+      url: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}`,
+      name,
+      groups: [group],
+      keys,
+      timeout: 10_000,
+      token: async () => {
+        const scopes = others.flatMap((one) => [`send:${one}/*`, `broadcast:${one}`])
+        const body = { name, groups: [group], ...(scopes.length > 0 ? { scopes } : {}) }
+        return (await api.post<{ token: string }>('/api/tokens', body)).token
+      },
+    })
+    this.node = node
+    this.connectCard.hidden = true
+    this.sayCard.hidden = false
+    say(this.status, `Connected as ${node.name}`)
+    node.events.on('connected', () => say(this.status, `Connected as ${node.name}`))
+    node.events.on('disconnected', () => say(this.status, 'Not connected; it comes back by itself'))
+    node.events.on('dropped', ({ to, code }) => this.tell(`A message to ${to} went nowhere: ${code}`, undefined, true))
+    node.on('*', ({ action, body }, { from }) => {
+      this.tell(`${from} says ${action}`, body)
+      return { heardBy: node.name }
+    })
+  }
+
+  private sayForm(): HTMLElement {
+    const to = make('input', {
+      name: 'to',
+      required: true,
+      list: 'try-addresses',
+      placeholder: 'a node, any:group or group:group',
+      autocapitalize: 'off',
+      spellcheck: 'false',
+    })
+    const action = make('input', {
+      name: 'action',
+      required: true,
+      value: 'hello',
+      autocapitalize: 'off',
+      spellcheck: 'false',
+    })
+    const body = make('textarea', { name: 'body', rows: 4, spellcheck: 'false' })
+    body.value = '{ "from": "the dashboard" }'
+    const verbs = (['call', 'send', 'broadcast'] as const).map((verb, at) =>
+      make(
+        'label',
+        {},
+        make('input', { type: 'radio', name: 'verb', value: verb, checked: at === 0 }),
+        verb[0]!.toUpperCase() + verb.slice(1),
+      ),
+    )
+    const submit = (event: SubmitEvent): void => {
+      event.preventDefault()
+      const verb = String(new FormData(event.target as HTMLFormElement).get('verb'))
+      void this.perform(verb, to.value.trim(), action.value.trim(), body.value.trim())
+    }
+    const leave = (): void => {
+      this.close()
+      this.connectCard.hidden = false
+      this.sayCard.hidden = true
+      say(this.status, 'This page is not a node any more; its key is gone.')
+    }
+    return make(
+      'form',
+      { class: 'form', on: { submit } },
+      make('div', { class: 'verbs', role: 'radiogroup', 'aria-label': 'What to do' }, ...verbs),
+      make('div', { class: 'pair' }, field('To', to), field('Action', action)),
+      field('Body, as JSON', body),
+      make(
+        'div',
+        { class: 'row' },
+        make('button', { class: 'button primary' }, 'Go'),
+        make('button', { type: 'button', class: 'button', on: { click: leave } }, 'Leave'),
+      ),
+    )
+  }
+
+  private async perform(verb: string, to: string, action: string, text: string): Promise<void> {
+    const { node } = this
+    if (!node) return
+    const startedAt = performance.now()
+    const took = (): string => `${(performance.now() - startedAt).toFixed(1)} ms`
+    try {
+      const body: unknown = text === '' ? undefined : JSON.parse(text)
+      if (verb === 'send') {
+        await node.send(to, action, body)
+        this.tell(`Sent ${action} to ${to}`, body)
+      } else if (verb === 'call') {
+        const answer = await node.call(to, action, body, { timeout: callTimeoutMs })
+        this.tell(`${to} answered ${action} after ${took()}`, answer)
+      } else {
+        const { targets } = await node.broadcast(to.replace(/^(any|group):/, ''), action, body)
+        this.tell(
+          `${action} was handed to ${targets.length === 0 ? 'nobody' : targets.join(', ')} after ${took()}`,
+          body,
+        )
+      }
+    } catch (error) {
+      this.tell(`${verb} ${action} to ${to}: ${wordsOf(error)}`, undefined, true)
+    }
+  }
+
+  private tell(text: string, body: unknown, bad = false): void {
+    this.list.prepend(line(clockTime(Date.now()), text, body, bad))
+    while (this.list.childElementCount > maxLines) this.list.lastElementChild!.remove()
+  }
+}
+
+export function openTryIt(context: Context): Page {
+  const { feed, left, tab } = context
+  const own = tab.ownNode instanceof OwnNode ? tab.ownNode : new OwnNode(context)
+  tab.ownNode = own
+  until(
+    left,
+    feed.on('nodes', () => own.know(feed)),
+  )
+  own.know(feed)
+  return { title: 'Try it', topics: ['nodes'], element: own.element }
+}
+
+const groupsOf = (nodes: Feed['nodes']): string[] =>
+  [...new Set(Array.from(nodes.values(), ({ groups }) => groups).flat())].sort()
+
+function wordsOf(error: unknown): string {
+  if (error instanceof SyntaxError) return `the body is not JSON (${error.message})`
+  if (!(error instanceof SealwayError)) return messageOf(error)
+  return `${error.code}: ${error.message}${error.outcome === 'not-delivered' ? '. It was not delivered: a retry is safe' : ''}`
+}
+
+const line = (time: string, text: string, body: unknown, bad = false): HTMLElement =>
+  make(
+    'li',
+    {},
+    make('time', {}, time),
+    make('span', { class: bad ? 'bad' : undefined }, text),
+    body === undefined ? null : make('span', { class: 'mono' }, JSON.stringify(body, null, 1)),
+  )
