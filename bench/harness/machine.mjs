@@ -8,7 +8,8 @@ export function describeMachine() {
   const cpus = os.cpus()
   return {
     cpu: cpus[0]?.model ?? 'unknown',
-    cores: cpus.length,
+    // Those that this process may use: it can be held to some of them.
+    cores: os.availableParallelism(),
     memoryGiB: Math.round(os.totalmem() / 1024 ** 3),
     kernel: os.release(),
     node: process.version,
