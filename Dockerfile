@@ -20,7 +20,8 @@ RUN npx tsc -b server scaffold
 
 FROM sources AS node-build
 COPY client-lib/package.json client-lib/
-RUN npm ci --workspace client-lib --include-workspace-root --loglevel=error
+# The server's too: examples are compiled against Express, which is its dependency.
+RUN npm ci --workspace client-lib --workspace server --include-workspace-root --loglevel=error
 COPY protocol protocol
 COPY client-lib client-lib
 COPY examples examples

@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { drawChart } from '../scripts/chart.mjs'
 import { describeMachine, versionsOf } from './harness/machine.mjs'
 import { help, parseOptions } from './harness/options.mjs'
 import { Processes } from './harness/processes.mjs'
@@ -39,10 +40,12 @@ try {
   const json = `results/${plan.kind === 'full' ? 'latest' : plan.kind}.json`
   mkdirSync(here('./results'), { recursive: true })
   writeFileSync(here(json), `${JSON.stringify(report, null, 2)}\n`)
-  if (plan.kind === 'full') writeFileSync(here('./RESULTS.md'), markdown)
-  else say(`\n${markdown}`)
+  if (plan.kind === 'full') {
+    writeFileSync(here('./RESULTS.md'), markdown)
+    writeFileSync(here('../docs/images/benchmark.svg'), drawChart(report))
+  } else say(`\n${markdown}`)
   if (profileFolder !== undefined) say(topOfProfiles(profileFolder))
-  say(`\nbench/${json}${plan.kind === 'full' ? ' and bench/RESULTS.md' : ''} written`)
+  say(`\nbench/${json}${plan.kind === 'full' ? ', bench/RESULTS.md and the chart of the README' : ''} written`)
   if (run.failures.length > 0) process.exitCode = 1
 } finally {
   await processes.stopAll()
