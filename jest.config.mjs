@@ -25,6 +25,7 @@ export default {
     '^@sealway/client$': '<rootDir>/client-lib/src/index.ts',
     '^@sealway/client/testing$': '<rootDir>/client-lib/src/testing/index.ts',
     '^@sealway/client/browser$': '<rootDir>/client-lib/src/browser/index.ts',
+    '^@sealway/client/otel$': '<rootDir>/client-lib/src/otel/index.ts',
     '^@sealway/client/fastify$': '<rootDir>/client-lib/src/fastify/index.ts',
     '^@sealway/client/nestjs$': '<rootDir>/client-lib/src/nestjs/index.ts',
     '^@sealway/client/plugins$': '<rootDir>/client-lib/src/plugins/index.ts',

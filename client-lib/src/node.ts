@@ -26,6 +26,7 @@ import type { NodeWebSocket, WebSocketOptions } from './http/sealed/web-socket.j
 import type { Receipt } from './messaging/acked.js'
 import type { BroadcastReport } from './messaging/broadcast.js'
 import { aborted, refuseAborted, timeoutOf, type WaitOptions, watchDeadline } from './messaging/deadline.js'
+import type { Verb } from './messaging/diagnostics.js'
 import { Emitter, type NodeEvents } from './messaging/events.js'
 import { type ExpectedFailure, expectError, isExpected } from './messaging/expected.js'
 import type { AfterHook, BeforeHook, PluginHooks } from './messaging/hooks.js'
@@ -34,6 +35,7 @@ import type { Handler, HandlerOptions, HandlerSteps, Middleware } from './messag
 import { eventEntry, eventFlag } from './messaging/payload.js'
 import { type Ping, pingPeer } from './messaging/ping.js'
 import { type PolicyOptions, type Resolved, readPolicies } from './messaging/policy/policy.js'
+import { Senders } from './messaging/sending.js'
 import type { StreamOptions, StreamReader } from './messaging/streams/reader.js'
 import type { ReceivedEvent } from './messaging/topics/event-reader.js'
 import type { SubscribeOptions } from './messaging/topics/subscriptions.js'
@@ -117,6 +119,7 @@ export class Node {
   private readonly topics: Topics
   private readonly sealedHttp: SealedHttp
   private readonly plugins = new Set<string>()
+  private readonly senders: Senders
   private readonly clock: () => number
   private readonly mediatorClock: MediatorClock
   private readonly keyring: Keyring
@@ -144,6 +147,11 @@ export class Node {
     this.clock = surroundings.clock
     this.mediatorClock = new MediatorClock(this.clock, this.timers.monotonic)
     this.events = new Emitter((error) => logger.error({ err: error }, 'a listener threw'))
+    this.senders = new Senders(
+      name,
+      () => this.timers.monotonic(),
+      (error) => logger.error({ err: error }, 'what runs around a verb threw'),
+    )
     this.closed = new Promise((resolve) => {
       this.onClosed = resolve
     })
@@ -220,14 +228,14 @@ export class Node {
       logger,
       broadcastEvent: (group, event, body, { want = 'report', ...waiting }) => {
         const options = { ...waiting, want: want === 'acks' ? ('replies' as const) : want }
-        return this.perform(options, (left) => this.messenger.broadcast(group, event, body, left, eventFlag))
+        return this.run(options, (left) => this.messenger.broadcast(group, event, body, left, eventFlag))
       },
       within: (wait, options) =>
         this.within(wait, options, `publish by ${this.name}`, 'the members of the group did not say what they consume'),
       callEvent: (to, event, body, waiting) =>
-        this.perform(waiting, (left) => this.messenger.call(to, event, body, left, eventFlag)),
+        this.run(waiting, (left) => this.messenger.call(to, event, body, left, eventFlag)),
       ask: (to, group) => this.messenger.call(to, subscriptionsAction, { group }, { timeout: askTimeoutMs }),
-      tell: (group, list) => this.perform(undefined, () => this.messenger.broadcast(group, subscribedAction, list)),
+      tell: (group, list) => this.run(undefined, () => this.messenger.broadcast(group, subscribedAction, list)),
       members: (group) => this.peers(group, { timeout: askTimeoutMs }),
       watch: (group) => this.watchPeers(group),
     })
@@ -467,6 +475,9 @@ export class Node {
     }
     if (plugin.disconnect) this.events.on('disconnected', (event) => plugin.disconnect!(event))
     if (plugin.error) this.events.on('handlerError', (event) => plugin.error!(event))
+    if (plugin.around)
+      this.messenger.handlers.around((command, context, next) => plugin.around!(command, context, next))
+    if (plugin.sending) this.senders.add((sending, next) => plugin.sending!(sending, next))
     return this
   }
 
@@ -493,7 +504,7 @@ export class Node {
    * @throws SealwayError `INVALID_NAME`, `UNSERIALISABLE`, `TOO_LARGE`, `BUSY`, `ABORTED`, `CLOSED`
    */
   send(to: string, action: string, body?: unknown, options?: SendOptions): Promise<void> {
-    return this.perform(options, (left) => this.messenger.send(to, action, body, left))
+    return this.perform('send', to, action, options, (left) => this.messenger.send(to, action, body, left))
   }
 
   /**
@@ -503,7 +514,10 @@ export class Node {
    * data }), `EXCEPTION`, `TIMEOUT`, `LINK_LOST`, `PEER_GONE`, `UNKNOWN_KEY`, `CIRCUIT_OPEN`; `outcome` says whether a retry is safe
    */
   call<Reply = unknown>(to: string, action: string, body?: unknown, options?: CallOptions): Promise<Reply> {
-    return this.perform(options, (left) => this.messenger.call(to, action, body, left) as Promise<Reply>)
+    return this.perform(
+      ...(['call', to, action, options] as const),
+      (left) => this.messenger.call(to, action, body, left) as Promise<Reply>,
+    )
   }
 
   /**
@@ -513,7 +527,7 @@ export class Node {
    * @throws SealwayError as `call`; `TIMEOUT` with outcome `unknown` where it left and no receipt came
    */
   sendAcked(to: string, action: string, body?: unknown, options?: AckedOptions): Promise<Receipt> {
-    return this.perform(options, (left) => this.messenger.sendAcked(to, action, body, left))
+    return this.perform('sendAcked', to, action, options, (left) => this.messenger.sendAcked(to, action, body, left))
   }
 
   /**
@@ -522,7 +536,7 @@ export class Node {
    */
   gather<Reply = unknown>(group: string, action: string, body?: unknown, options?: GatherOptions) {
     return this.perform(
-      options,
+      ...(['gather', group, action, options] as const),
       (left) => this.messenger.gather(group, action, body, left) as Promise<{ from: string; body: Reply }[]>,
     )
   }
@@ -532,7 +546,9 @@ export class Node {
    * @throws SealwayError as `send`; a member that fails is in the report, not an error
    */
   broadcast(group: string, action: string, body?: unknown, options?: BroadcastOptions): Promise<BroadcastReport> {
-    return this.perform(options, (left) => this.messenger.broadcast(group, action, body, left))
+    return this.perform('broadcast', group, action, options, (left) =>
+      this.messenger.broadcast(group, action, body, left),
+    )
   }
 
   /**
@@ -545,16 +561,33 @@ export class Node {
    */
   stream<Item = unknown>(to: string, action: string, body?: unknown, options?: StreamOptions): StreamReader<Item> {
     if (this.state === 'closed') throw closedError(this.name)
-    return this.messenger.stream(to, action, body, options, this.away) as StreamReader<Item>
+    const open = (all: StreamOptions | undefined) =>
+      this.messenger.stream(to, action, body, all, this.away) as StreamReader<Item>
+    if (this.senders.none) return open(options)
+    return this.senders.around('stream', to, action, (trace) => {
+      const result = open({ ...trace, ...options })
+      return { result, ended: result.accepted }
+    })
   }
 
   private perform<T, O extends WaitOptions>(
+    verb: Verb,
+    to: string,
+    action: string,
     options: O | undefined,
-    verb: (left: O | undefined) => Promise<T>,
+    run: (left: O | undefined) => Promise<T>,
   ): Promise<T> {
+    if (this.senders.none) return this.run(options, run)
+    return this.senders.around(verb, to, action, (trace) => {
+      const result = this.run({ ...trace, ...options } as O, run)
+      return { result, ended: result }
+    })
+  }
+
+  private run<T, O extends WaitOptions>(options: O | undefined, verb: (left: O | undefined) => Promise<T>): Promise<T> {
     // A draining node still sends: what it is finishing may need others.
     if (this.state === 'closed') return Promise.reject(closedError(this.name))
-    if (this.away) return this.untilBack(this.away, options).then((left) => this.perform(left, verb))
+    if (this.away) return this.untilBack(this.away, options).then((left) => this.run(left, verb))
     try {
       return verb(options)
     } catch (error) {
@@ -605,7 +638,9 @@ export class Node {
    * @throws SealwayError as `broadcast`
    */
   publish(event: string, body?: unknown, options?: PublishOptions): Promise<BroadcastReport> {
-    return this.perform(options, (left) => this.topics.publish(event, body, left))
+    return this.perform('publish', options?.in ?? this.groups[0]!, event, options, (left) =>
+      this.topics.publish(event, body, left),
+    )
   }
 
   /**

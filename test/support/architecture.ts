@@ -39,6 +39,7 @@ export const layers = {
       'directory.ts',
       'node.ts',
       'plugins',
+      'otel',
       'actions.ts',
       'held-node.ts',
       'nestjs',

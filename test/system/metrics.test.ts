@@ -8,6 +8,7 @@ import { eventually } from '../support/eventually'
 import { Formation } from '../support/formation'
 import { tokenFor } from '../support/link'
 import { basicOf } from '../support/live'
+import { tableRows } from '../support/markdown'
 import { rejection } from '../support/until'
 
 const root = join(__dirname, '../..')
@@ -127,6 +128,17 @@ describe('docs/operations', () => {
     const ours = [...types].filter((name) => name.startsWith('sealway_') && name !== 'sealway_draining')
     expect(ours.filter((name) => !inDashboard.includes(name))).toEqual([])
     expect(inAlerts.length).toBeGreaterThan(8)
+  })
+
+  it('documents each of ours, and no other', async () => {
+    const types = new Set([...(await metrics()).matchAll(/^# TYPE (sealway_\S+)/gm)].map(([, name]) => name!))
+    const table = tableRows(readFileSync(join(root, 'docs/observability.md'), 'utf8')).map(([first]) => first!)
+    expect(
+      table
+        .flatMap(named)
+        .filter((name) => name.startsWith('sealway'))
+        .sort(),
+    ).toEqual([...types].sort())
   })
 
   it('has a rule for each alert with what to do, and a scrape of the path that there is', () => {

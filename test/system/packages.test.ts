@@ -67,7 +67,7 @@ describe.each(['cjs', 'mjs'] as const)('a service in %s', (extension) => {
 })
 
 const entries = ['@sealway/protocol', '@sealway/client', '@sealway/client/browser', '@sealway/client/plugins']
-describe.each([...entries, '@sealway/client/fastify', '@sealway/client/nestjs'])('%s', (name) => {
+describe.each([...entries, '@sealway/client/otel', '@sealway/client/fastify', '@sealway/client/nestjs'])('%s', (name) => {
   it('exports the same to require and to import', async () => {
     const [required, imported] = [
       JSON.parse(await run('cjs', listing.cjs(name))) as string[],

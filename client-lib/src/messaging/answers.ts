@@ -13,6 +13,8 @@ import type { Streams } from './streams/streams.js'
 import { messageOf } from './thrown.js'
 
 export interface AnswersParts {
+  /** Of this node. */
+  readonly name: string
   readonly outlets: Outlets
   readonly body: BodyWriter
   /** Made after this, as each needs the other. */
@@ -37,6 +39,7 @@ export class Answers {
   constructor(parts: AnswersParts) {
     this.parts = parts
     this.handlers = new Handlers({
+      name: parts.name,
       maxRunning: parts.maxRunning,
       monotonic: () => parts.timers.monotonic(),
       hookFailed: ({ action }, { from }, error) => this.crashed(action, from, error, 'a hook crashed'),

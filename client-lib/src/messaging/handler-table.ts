@@ -64,7 +64,7 @@ export class HandlerTable {
   }
 
   private withHooks(steps: Handler): Handler {
-    return this.hooks.none ? steps : this.hooks.around(steps)
+    return this.hooks.none ? steps : this.hooks.wrap(steps)
   }
 }
 

@@ -1,10 +1,11 @@
 import { quote, SealwayError } from '@sealway/protocol'
-import type { Command, Context, Delivery } from './delivery.js'
+import { type Command, type Context, type Delivery, isExpectedError } from './delivery.js'
+import { diagnostics, type HandledMessage, type ReceivedMessage } from './diagnostics.js'
 import { checkAction, type Entry, HandlerTable } from './handler-table.js'
 import { type AfterHook, type BeforeHook, Hooks } from './hooks.js'
 import { runFor } from './inherited.js'
 import { Fifo, type Line, Lines } from './lines.js'
-import { isThenable } from './middleware.js'
+import { isThenable, type Middleware } from './middleware.js'
 
 /** What waits in one node for its turn, over all senders; beyond this messages are refused. */
 const maxWaiting = 65_536
@@ -13,6 +14,8 @@ const maxWaitingBytes = 64 * 1024 * 1024
 const maxWaitingInLine = maxWaiting / 4
 
 export interface HandlersParts {
+  /** Of this node. */
+  readonly name: string
   readonly maxRunning: number
   readonly monotonic: () => number
   /** The handler is done: `result` is its answer. */
@@ -63,11 +66,17 @@ export class Handlers {
     return this.hooks.after(hookedAction(action, hook), hook)
   }
 
+  /** Around every handler, and outside of all other hooks. */
+  around(hook: Middleware): void {
+    this.hooks.around(hook)
+  }
+
   /**
    * Runs the handler, or lets the message wait for its turn: behind what the same sender sent before
    * (docs/decisions/0009), and behind all where too many handlers run.
    */
   dispatch(delivery: Delivery): void {
+    if (diagnostics.received.hasSubscribers) this.tellReceived(delivery)
     const entry = this.table.find(delivery.entry)
     if (!entry) {
       const message = `there is no handler for ${quote(delivery.action)}`
@@ -134,7 +143,18 @@ export class Handlers {
     this.refused(delivery, new SealwayError(code, { message, outcome: 'not-delivered', hop: 'receiver' }))
   }
 
+  private tellReceived(delivery: Delivery): void {
+    if (isUsers(delivery.action)) diagnostics.received.publish(shown(this.parts.name, delivery))
+  }
+
+  private tellHandled(delivery: Delivery, type: HandledMessage['type'], began?: number): void {
+    if (!isUsers(delivery.action)) return
+    const durationMs = began === undefined ? 0 : this.parts.monotonic() - began
+    diagnostics.handled.publish({ ...shown(this.parts.name, delivery), type, durationMs } satisfies HandledMessage)
+  }
+
   private refused(delivery: Delivery, error: SealwayError): void {
+    if (diagnostics.handled.hasSubscribers) this.tellHandled(delivery, 'refused')
     if (!this.hooks.none) this.hooks.refused(delivery, error)
     this.parts.refused(delivery, error)
   }
@@ -143,6 +163,7 @@ export class Handlers {
   private run(delivery: Delivery, entry: Entry, claimed: Line | undefined): void {
     let result: unknown
     let pending: Promise<unknown> | undefined
+    const began = diagnostics.handled.hasSubscribers ? this.parts.monotonic() : undefined
     try {
       if (entry.once) this.table.delete(entry.name)
       // Only who is waited for: entering a context costs more than the whole rest of a fire.
@@ -155,12 +176,14 @@ export class Handlers {
     } catch (error) {
       if (claimed) claimed.running--
       delivery.answered = true
+      if (began !== undefined) this.tellHandled(delivery, endOf(error), began)
       this.parts.failed(delivery, error)
       return
     }
     if (!pending) {
       if (claimed) claimed.running--
       delivery.answered = !delivery.stream
+      if (began !== undefined) this.tellHandled(delivery, 'answered', began)
       this.parts.answer(delivery, result)
       return
     }
@@ -168,8 +191,14 @@ export class Handlers {
     this.runningCount++
     this.parts.running(delivery, true)
     pending.then(
-      (value) => this.done(delivery, line, () => this.parts.answer(delivery, value)),
-      (error: unknown) => this.done(delivery, line, () => this.parts.failed(delivery, error)),
+      (value) => {
+        if (began !== undefined) this.tellHandled(delivery, 'answered', began)
+        this.done(delivery, line, () => this.parts.answer(delivery, value))
+      },
+      (error: unknown) => {
+        if (began !== undefined) this.tellHandled(delivery, endOf(error), began)
+        this.done(delivery, line, () => this.parts.failed(delivery, error))
+      },
     )
   }
 
@@ -213,6 +242,16 @@ export class Handlers {
     else this.refuse(delivery, 'NO_HANDLER', `the handler for ${quote(delivery.action)} was taken off`)
   }
 }
+
+/** What the library says to itself is nobody else's business. */
+const isUsers = (action: string): boolean => !action.startsWith('$')
+
+const endOf = (error: unknown): 'failed' | 'crashed' => (isExpectedError(error) ? 'failed' : 'crashed')
+
+const shown = (node: string, { from, to, action, key, bodyBytes }: Delivery): ReceivedMessage => ({
+  ...{ node, from, to, action, key },
+  bytes: bodyBytes,
+})
 
 /** A name has no space, so this is never a sender's. */
 const ownLine = (entry: Entry, delivery: Delivery): string => `${delivery.from} ${entry.name}`

@@ -8,7 +8,8 @@ import {
   type StreamEnd,
 } from './delivery.js'
 import type { NodeEvents } from './events.js'
-import { type Handler, isThenable } from './middleware.js'
+import { type Handler, isThenable, type Middleware } from './middleware.js'
+import type { AroundSending } from './sending.js'
 import { isStream } from './streams/source.js'
 
 /** What became of one message. */
@@ -43,6 +44,10 @@ export interface PluginHooks {
   after?(command: Command, context: Context, handled: Handled): unknown
   /** A handler crashed, or its answer could not be encoded. */
   error?(event: NodeEvents['handlerError']): void
+  /** Runs around the handler, its middlewares and every `before`: what they run in. Returns what `next` returns. */
+  around?(command: Command, context: Context, next: () => unknown): unknown
+  /** Runs around each verb of this node. */
+  sending?: AroundSending
 }
 
 interface Hook<Run> {
@@ -55,6 +60,7 @@ interface Hook<Run> {
 export class Hooks {
   private readonly befores: Hook<BeforeHook>[] = []
   private readonly afters: Hook<AfterHook>[] = []
+  private readonly arounds: Middleware[] = []
 
   constructor(
     private readonly monotonic: () => number,
@@ -65,7 +71,7 @@ export class Hooks {
   ) {}
 
   get none(): boolean {
-    return this.befores.length === 0 && this.afters.length === 0
+    return this.befores.length === 0 && this.afters.length === 0 && this.arounds.length === 0
   }
 
   /** @returns a function that takes it off again */
@@ -75,6 +81,11 @@ export class Hooks {
 
   after(action: string | undefined, run: AfterHook): () => void {
     return this.add(this.afters, { action, run })
+  }
+
+  around(run: Middleware): void {
+    this.arounds.push(run)
+    this.onChange()
   }
 
   private add<Run>(hooks: Hook<Run>[], hook: Hook<Run>): () => void {
@@ -89,7 +100,14 @@ export class Hooks {
   }
 
   /** The handler with all hooks around it. */
-  around(inner: Handler): Handler {
+  wrap(inner: Handler): Handler {
+    return this.arounds.reduceRight<Handler>(
+      (next, around) => (command, context) => around(command, context, () => next(command, context)),
+      this.withBeforeAndAfter(inner),
+    )
+  }
+
+  private withBeforeAndAfter(inner: Handler): Handler {
     return (command, context) => {
       const startedAt = this.monotonic()
       const crashed = (error: unknown): never => {

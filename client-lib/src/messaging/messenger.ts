@@ -131,6 +131,7 @@ export class Messenger {
       keyring: parts.keyring,
     })
     this.answers = new Answers({
+      name: parts.name,
       outlets: this.outlets,
       body: this.body,
       streams: () => this.streams,
