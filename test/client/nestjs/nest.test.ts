@@ -195,6 +195,14 @@ describe('life', () => {
     expect(client.unwrap<Node>().name).toBe('web-1')
   })
 
+  it('shares the node of a server with a client, which leaves it connected', async () => {
+    const own = new SealwayClient({ node: () => server.node, to: 'shop-1' })
+    expect(await firstValueFrom(own.send('quote', { sku: 'A1' }))).toMatchObject({ for: 'shop-1' })
+    expect(own.unwrap()).toBe(node)
+    await own.close()
+    expect(node.connected).toBe(true)
+  })
+
   it('has no node before it listens, and says what is wrong with its options', async () => {
     const early = new SealwayServer({ node })
     expect(() => early.unwrap()).toThrow(expect.objectContaining({ code: 'NOT_CONNECTED' }))
