@@ -25,6 +25,7 @@ const io: Io = {
       process.off('SIGTERM', listener)
     }
   },
+  ...(process.stdout.isTTY ? { screen: () => ({ rows: process.stdout.rows, columns: process.stdout.columns }) } : {}),
   memory() {
     const { rss, heapUsed } = process.memoryUsage()
     return { rssBytes: rss, heapBytes: heapUsed }

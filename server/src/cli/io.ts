@@ -16,6 +16,8 @@ export interface Io {
   readonly isTerminal: boolean
   /** SIGINT and SIGTERM, until the function that is returned is called. */
   readonly onSignal: (listener: (signal: 'SIGINT' | 'SIGTERM') => void) => () => void
+  /** Of the terminal that shows standard output; absent: nobody looks at it. */
+  readonly screen?: () => { readonly rows: number; readonly columns: number }
   /** Of this process, bytes; absent: nobody is told. */
   readonly memory?: () => { readonly rssBytes: number; readonly heapBytes: number }
   /** Of this software. */

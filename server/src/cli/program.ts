@@ -1,6 +1,9 @@
 import { Command } from 'commander'
+import { addCompletion } from './completion.js'
 import { addConfig } from './config.js'
 import { addCreate } from './create.js'
+import { addDoctor } from './doctor.js'
+import { addExamples } from './examples.js'
 import { reportFailure } from './failure.js'
 import { addFixtures } from './fixtures.js'
 import { addGroups } from './groups.js'
@@ -11,7 +14,9 @@ import { addPolicies } from './policies.js'
 import { addSealingVerbs } from './seal.js'
 import { addSetup } from './setup.js'
 import { addStart } from './start.js'
+import { addTail } from './tail.js'
 import { addToken } from './token.js'
+import { addTop } from './top.js'
 
 const examples = `
 Examples:
@@ -19,6 +24,9 @@ Examples:
   PORT=5000 sealway start                    the environment wins over .env
   sealway config print                       settings in effect, and where each came from
   sealway nodes --group orders --online      who is connected
+  sealway top                                nodes, traffic and health, live
+  sealway tail --outcome BUSY                frames as they pass, without what is in them
+  sealway doctor                             what is wrong here, and what to do
   sealway call any:orders quote '{"sku":1}'  ask one member of a group; sealed with the key of .env.node
   sealway token orders-1 --group orders      a token for a node that has no secret of its own
   sealway create ../my-service               a service of your own, with a web page and a test
@@ -51,6 +59,9 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     addNodes,
     addGroups,
     addPolicies,
+    addTop,
+    addTail,
+    addCompletion,
   ])
     add(program, io)
   const childEnded = (childCode: number): void => {
@@ -58,6 +69,8 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   }
   addCreate(program, io, childEnded)
   addSealingVerbs(program, io, childEnded)
+  addDoctor(program, io, childEnded)
+  addExamples(program)
   try {
     if (args.length === 0) {
       program.outputHelp()

@@ -1,0 +1,124 @@
+import type { LiveEdge, LiveHealth, LiveNode } from '../live/events.js'
+import type { LiveSocket } from './live-feed.js'
+
+/** What `top` shows, as it was told last. */
+export class Snapshot {
+  readonly nodes = new Map<string, LiveNode>()
+  edges: readonly LiveEdge[] = []
+  health: LiveHealth | undefined
+  missedRounds = 0
+
+  listen(socket: LiveSocket): void {
+    socket.on('nodes', ({ all, nodes, removed }) => {
+      if (all) this.nodes.clear()
+      for (const node of nodes) this.nodes.set(node.name, node)
+      for (const name of removed) this.nodes.delete(name)
+    })
+    socket.on('edges', (edges) => {
+      this.edges = edges
+    })
+    socket.on('health', (health) => {
+      this.health = health
+    })
+    socket.on('missed', ({ rounds }) => {
+      this.missedRounds += rounds
+    })
+  }
+
+  json(): object {
+    return { health: this.health ?? null, nodes: [...this.nodes.values()], edges: this.edges }
+  }
+
+  /** As lines that fit: nodes by what they do, then by name; the busiest edges. */
+  lines({ rows, columns }: { readonly rows: number; readonly columns: number }): string[] {
+    const nodes = [...this.nodes.values()].sort((a, b) => weight(b) - weight(a) || (a.name < b.name ? -1 : 1))
+    const room = Math.max(4, rows - 8)
+    const edgeRows = Math.min(this.edges.length, Math.floor(room / 3))
+    const nodeRows = Math.max(1, room - edgeRows)
+    const more = nodes.length > nodeRows ? [`  and ${nodes.length - nodeRows} more`] : []
+    return [
+      ...this.head(),
+      '',
+      ...table(nodeHead, nodes.slice(0, nodeRows).map(nodeRow)),
+      ...more,
+      ...(edgeRows > 0 ? ['', ...table(edgeHead, this.edges.slice(0, edgeRows).map(edgeRow))] : []),
+    ].map((line) => line.slice(0, columns))
+  }
+
+  private head(): string[] {
+    const { health, missedRounds } = this
+    if (!health) return ['waiting for the mediator']
+    const links = Object.values(health.links).reduce((sum, count) => sum + count, 0)
+    const state = health.draining ? 'draining' : health.overload === 'none' ? 'ok' : health.overload
+    return [
+      `sealway ${health.version}  up ${uptime(health.now - health.startedAt)}  ${state}  database ${health.database}  ` +
+        `${links} links  ${this.nodes.size} nodes${missedRounds > 0 ? `  missed ${missedRounds} rounds` : ''}`,
+      `${health.framesPerSecond} frames/s  ${bytes(health.bytesPerSecond)}/s  ${health.errorsPerSecond} errors/s  ` +
+        `${health.httpPerSecond} http/s  queue ${bytes(health.queuedBytes)} of ${bytes(health.budgetBytes)}  ` +
+        `lag ${health.lagMaxMs.toFixed(0)} ms  rss ${bytes(health.rssBytes)}`,
+    ]
+  }
+}
+
+const nodeHead = ['NODE', 'STATE', 'VIA', 'IN/S', 'OUT/S', 'QUEUE', 'KEY', 'GROUPS', 'LAST ERROR']
+
+const nodeRow = (node: LiveNode): string[] => {
+  const error = node.lastErrors[0]
+  return [
+    node.name,
+    node.state,
+    node.transport ?? '-',
+    String(node.framesInPerSecond),
+    String(node.framesOutPerSecond),
+    bytes(node.queueBytes),
+    node.keyIds[0] ?? '-',
+    node.groups.join(','),
+    error ? `${error.code} to ${error.to}` : '-',
+  ]
+}
+
+const edgeHead = ['FROM', 'TO', 'FRAMES/S', 'BYTES/S', 'ERRORS/S', 'P50', 'P95']
+
+const edgeRow = (edge: LiveEdge): string[] => [
+  edge.from,
+  edge.to,
+  String(edge.framesPerSecond),
+  bytes(edge.bytesPerSecond),
+  String(edge.errorsPerSecond),
+  milliseconds(edge.p50Ms),
+  milliseconds(edge.p95Ms),
+]
+
+const weight = (node: LiveNode): number =>
+  node.framesInPerSecond + node.framesOutPerSecond + (node.state === 'offline' ? -1 : 0)
+
+export const milliseconds = (ms: number | null): string => (ms === null ? '-' : `${ms.toFixed(ms < 10 ? 2 : 0)} ms`)
+
+const uptime = (ms: number): string => {
+  const minutes = Math.floor(Math.max(0, ms) / 60_000)
+  if (minutes < 1) return `${Math.floor(Math.max(0, ms) / 1_000)} s`
+  if (minutes < 120) return `${minutes} min`
+  return minutes < 2_880 ? `${Math.floor(minutes / 60)} h` : `${Math.floor(minutes / 1_440)} d`
+}
+
+export function bytes(count: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB']
+  let unit = 0
+  let left = count
+  while (left >= 1_024 && unit < units.length - 1) {
+    left /= 1_024
+    unit++
+  }
+  return `${unit === 0 ? left : left.toFixed(1)} ${units[unit]}`
+}
+
+/** Columns as wide as their longest cell. */
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]!.length)))
+  return [head, ...rows].map((row) =>
+    row
+      .map((cell, i) => cell.padEnd(widths[i]!))
+      .join('  ')
+      .trimEnd(),
+  )
+}

@@ -1,0 +1,83 @@
+import { SealwayError } from '@sealway/protocol'
+import type { Command } from 'commander'
+import type { Watch } from '../live/events.js'
+import type { Io } from './io.js'
+import { type LiveOptions, type LiveSocket, openFeed, untilStopped, withLiveOptions } from './live-feed.js'
+import { Snapshot } from './snapshot.js'
+
+interface Options extends LiveOptions {
+  readonly once?: boolean
+  readonly json?: boolean
+}
+
+const everyMs = 1_000
+/** How long the first figures may take, ms; they come once a second. */
+const firstWithinMs = 10_000
+const watch: Watch = { topics: ['nodes', 'edges', 'health'] }
+/** Where nobody says how large the screen is. */
+const usual = { rows: 24, columns: 120 }
+
+/** Home and clear what is below; hide and show the cursor; the other screen, so that the shell's stays as it was. */
+const screen = { begin: '\x1b[?1049h\x1b[?25l', home: '\x1b[H\x1b[J', end: '\x1b[?25h\x1b[?1049l' }
+
+export function addTop(program: Command, io: Io): void {
+  withLiveOptions(program.command('top'))
+    .description('Watch nodes, traffic and health of a running mediator, live')
+    .option('--once', 'print once, with the rates of one second, and end')
+    .option('--json', 'print JSON: one object a second, or one with --once')
+    .action(async (options: Options) => {
+      const socket = await openFeed(io, options)
+      const snapshot = new Snapshot()
+      snapshot.listen(socket)
+      // After a restart of the mediator everything is asked for anew.
+      socket.on('connect', () => socket.emit('watch', watch, () => {}))
+      socket.emit('watch', watch, () => {})
+      try {
+        await rates(socket)
+        if (options.once) print(io, snapshot, options.json === true, { ...usual, rows: 1_000 })
+        else await show(io, socket, snapshot, options.json === true)
+      } finally {
+        socket.disconnect()
+      }
+    })
+}
+
+/** The first health has the rates of no full second, the second one has. */
+function rates(socket: LiveSocket): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let left = 2
+    const late = setTimeout(() => {
+      const message = `the mediator told nothing within ${firstWithinMs / 1_000} s`
+      reject(new SealwayError('TIMEOUT', { message, outcome: 'not-delivered' }))
+    }, firstWithinMs)
+    socket.on('health', () => {
+      if (--left > 0) return
+      clearTimeout(late)
+      resolve()
+    })
+  })
+}
+
+async function show(io: Io, socket: LiveSocket, snapshot: Snapshot, json: boolean): Promise<void> {
+  const isScreen = !json && io.screen !== undefined
+  if (isScreen) io.out(screen.begin)
+  const draw = (): void => {
+    if (json) return io.out(`${JSON.stringify(snapshot.json())}\n`)
+    const away = socket.connected ? [] : ['the mediator is away; waiting for it', '']
+    const lines = [...away, ...snapshot.lines(io.screen?.() ?? usual)]
+    io.out(isScreen ? `${screen.home}${lines.join('\n')}\n` : `${lines.join('\n')}\n\n`)
+  }
+  draw()
+  const timer = setInterval(draw, everyMs)
+  try {
+    await untilStopped(io, socket)
+  } finally {
+    clearInterval(timer)
+    if (isScreen) io.out(screen.end)
+  }
+}
+
+function print(io: Io, snapshot: Snapshot, json: boolean, size: { rows: number; columns: number }): void {
+  if (json) io.out(`${JSON.stringify(snapshot.json(), null, 2)}\n`)
+  else io.out(`${snapshot.lines(size).join('\n')}\n`)
+}
