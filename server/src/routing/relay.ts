@@ -90,6 +90,8 @@ export class Relay {
       known: async (kind, name) =>
         kind === 'node' ? (await parts.registry.node(name)) !== undefined : parts.registry.groupExists(name),
       count: (outcome, frames, bytes) => this.counters.add(outcome, frames, bytes),
+      refused: ({ sender, to }, outcome, frames) =>
+        parts.log.debug({ from: sender.member!.name, to, outcome, frames }, 'frames refused'),
       now: this.now,
       draining: () => this.draining,
       shedsBroadcasts: () => this.step === 'shed-broadcasts' || this.step === 'close-heaviest',

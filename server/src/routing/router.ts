@@ -29,6 +29,8 @@ export interface RouterParts {
   /** Whether the database knows this node or group; asked only where nobody live answers to it. */
   readonly known: (kind: 'node' | 'group', name: string) => Promise<boolean>
   readonly count: (outcome: Code | 'DELIVERED', frames: number, bytes: number) => void
+  /** For the log: who could not send where, and why. */
+  readonly refused: (route: Route, outcome: Code, frames: number) => void
   readonly now: () => number
   /** A step of the overload ladder: broadcasts are refused first. */
   readonly shedsBroadcasts: () => boolean
@@ -117,6 +119,7 @@ export class Router {
       // What was refused uses no window.
       route.release(run.length, frames)
       this.parts.count(why, frames, run.length)
+      this.parts.refused(route, why, frames)
       this.watcher?.refused(route, undefined, why, run, frames)
       for (const id of ids) route.sender.control(encodeReject(route.number, codeNumber(why), id))
     }
