@@ -14,9 +14,10 @@ import { type GroupTotal, GroupTotals } from '../observe/groups.js'
 import type { Log } from '../observe/log.js'
 import type { Registry } from '../registry/registry.js'
 import { Admission } from '../session/admission.js'
-import type { Budget, Outbox } from '../session/outbox.js'
+import type { Budget } from '../session/outbox.js'
 import type { Route } from '../session/route.js'
 import { Session, type SessionEvents } from '../session/session.js'
+import { Turn } from '../session/turn.js'
 import { Peers } from './peers.js'
 import { Policies } from './policies.js'
 import { Presence } from './presence.js'
@@ -66,7 +67,7 @@ export class Relay {
   private readonly peers: Peers
   private readonly admission: Admission
   private readonly events: SessionEvents
-  private dirty: Outbox[] = []
+  private readonly turn: Turn
   private coarseNow: number
   private unauthenticated = 0
   private readonly unauthenticatedBy = new Map<string, number>()
@@ -78,6 +79,7 @@ export class Relay {
   constructor(parts: RelayParts) {
     this.parts = parts
     this.coarseNow = parts.clock()
+    this.turn = new Turn(parts.defer)
     this.budget = { usedBytes: 0, limitBytes: parts.limits.budgetBytes }
     this.peers = new Peers({
       presence: this.presence,
@@ -150,7 +152,7 @@ export class Relay {
       budget: this.budget,
       log: this.parts.log,
       now: this.now,
-      schedule: this.schedule,
+      turn: this.turn,
       events: this.events,
     })
     this.sessions.add(session)
@@ -286,17 +288,6 @@ export class Relay {
       name: address.name,
       groups: target?.member?.groups ?? [],
     })
-  }
-
-  private readonly schedule = (outbox: Outbox): void => {
-    this.dirty.push(outbox)
-    if (this.dirty.length === 1) this.parts.defer(this.flush)
-  }
-
-  private readonly flush = (): void => {
-    const dirty = this.dirty
-    this.dirty = []
-    for (const outbox of dirty) outbox.flush()
   }
 
   /** Four times a second: every time limit, heartbeat and step of the overload ladder. */

@@ -4,6 +4,8 @@ import type { Connection } from '@sealway/protocol'
 const writeBytes = 256 * 1024
 /** Below this a queued piece is copied: a slice would keep the whole chunk it came in alive. */
 const copyBelowBytes = 16 * 1024
+/** Several pieces of no more than this together are copied into one: cheaper than the bookkeeping of a piece each. */
+const joinBytes = 16 * 1024
 /** Copies lie in blocks that double up to the larger of these: a thousand links with one frame each need little. */
 const minBlockBytes = 2 * 1024
 const maxBlockBytes = 64 * 1024
@@ -132,10 +134,13 @@ export class Outbox {
     this.parts.budget.usedBytes += bytes
     if (this.waiting && bytes < copyBelowBytes) this.append(part, frames, owner)
     else this.queue.push({ part: this.waiting ? unchained(part, owner) : part, frames, owner, at: this.parts.now() })
-    if (!this.scheduled && !this.waiting) {
-      this.scheduled = true
-      this.parts.schedule(this)
-    }
+    if (!this.waiting) this.askFlush()
+  }
+
+  private askFlush(): void {
+    if (this.scheduled) return
+    this.scheduled = true
+    this.parts.schedule(this)
   }
 
   /** Calls `done` once the frame that was taken last is written; never, if it is lost or enough others measure here. */
@@ -175,13 +180,23 @@ export class Outbox {
     }
   }
 
-  flush(): void {
+  /**
+   * Writes what waits. With more than `maxBytes`, it writes about so much, and asks to be flushed again.
+   * @returns bytes handed to the connection
+   */
+  flush(maxBytes = Number.POSITIVE_INFINITY): number {
     this.scheduled = false
     const { connection } = this.parts
+    let written = 0
     while (!this.waiting && !this.closed && this.head < this.queue.length) {
+      if (written >= maxBytes) {
+        this.askFlush()
+        break
+      }
+      const most = Math.min(writeBytes, maxBytes - written)
       const parts: Uint8Array[] = []
       let bytes = 0
-      while (this.head < this.queue.length && bytes < writeBytes) {
+      while (this.head < this.queue.length && bytes < most) {
         const entry = this.queue[this.head++]!
         parts.push(entry.part)
         bytes += entry.part.length
@@ -191,9 +206,11 @@ export class Outbox {
         this.queue.length = 0
         this.head = 0
       }
-      if (connection.write(parts)) this.settle()
+      written += bytes
+      if (connection.write(parts.length > 1 && bytes <= joinBytes ? [joined(parts, bytes)] : parts)) this.settle()
       else this.stall()
     }
+    return written
   }
 
   /** What the system has not taken lies where it came in, and keeps all of its chunk: that is what it costs. */
@@ -220,7 +237,8 @@ export class Outbox {
     if (!this.waiting) return
     this.waiting = false
     this.settle()
-    this.flush()
+    // Not at once: many links that drain in one turn would write without a bound.
+    if (this.head < this.queue.length) this.askFlush()
   }
 
   private settle(): void {
@@ -279,3 +297,13 @@ export class Outbox {
 /** A larger piece is copied where most of its chunk is not its own, unless it lies there for several links. */
 const unchained = (part: Uint8Array, owner: Releasable | undefined): Uint8Array =>
   part.buffer.byteLength > 2 * part.length && !(owner instanceof SharedRelease) ? new Uint8Array(part) : part
+
+function joined(parts: readonly Uint8Array[], bytes: number): Uint8Array {
+  const whole = Buffer.allocUnsafe(bytes)
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}

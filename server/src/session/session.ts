@@ -24,6 +24,7 @@ import type { Identity } from '../auth/authenticator.js'
 import type { Log } from '../observe/log.js'
 import { type Budget, Outbox } from './outbox.js'
 import type { Route } from './route.js'
+import { quantumBytes, type Turn } from './turn.js'
 
 /** What a session is, once its hello was accepted. */
 export interface Member {
@@ -77,7 +78,7 @@ export interface SessionParts {
   readonly log: Log
   /** Coarse clock, ms. */
   readonly now: () => number
-  readonly schedule: (outbox: Outbox) => void
+  readonly turn: Turn
   readonly events: SessionEvents
 }
 
@@ -116,6 +117,10 @@ export class Session {
   private closedAt = 0
   private probes: Probe[] = []
   private bytesIn = 0
+  /** What this link has cost in the turn `spentIn`, bytes. */
+  private spent = 0
+  private spentIn = 0
+  private resting = false
   private frameStart: { at: number; bytesIn: number } | undefined
   // The run under way: consecutive frames of one route in one chunk, handed on as one slice.
   private runRoute: Route | undefined
@@ -136,7 +141,7 @@ export class Session {
       maxBytes: limits.outboxBytes,
       maxFrames: limits.outboxFrames,
       now: parts.now,
-      schedule: parts.schedule,
+      schedule: parts.turn.schedule,
     })
   }
 
@@ -171,6 +176,8 @@ export class Session {
 
   private receive(chunk: Uint8Array): void {
     if (this.phase === 'closed') return
+    const { budget } = this.parts
+    const queuedBefore = budget.usedBytes
     this.heardAt = this.parts.now()
     this.bytesIn += chunk.length
     try {
@@ -183,6 +190,27 @@ export class Session {
     } catch (error) {
       this.fail(error)
     }
+    this.spend(Math.max(chunk.length, budget.usedBytes - queuedBefore))
+  }
+
+  /** One that has cost its share of this turn is read no further in it: the others are not kept waiting. */
+  private spend(bytes: number): void {
+    const { turn, connection } = this.parts
+    if (this.spentIn !== turn.number) {
+      this.spentIn = turn.number
+      this.spent = 0
+    }
+    this.spent += bytes
+    if (this.spent < quantumBytes || this.resting) return
+    this.resting = true
+    connection.pause()
+    turn.rest(this)
+  }
+
+  /** The next turn has come. */
+  resume(): void {
+    this.resting = false
+    this.parts.connection.resume()
   }
 
   private readonly onFrame = (bytes: Uint8Array, at: number, end: number): void => {

@@ -34,6 +34,7 @@ describe('measuring in an outbox', () => {
     expect(told).toEqual(['first'])
     pipe.full = false
     outbox.drained()
+    outbox.flush()
     expect(told).toEqual(['first', 'second', 'third'])
   })
 

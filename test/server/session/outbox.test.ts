@@ -87,6 +87,44 @@ describe('an outbox', () => {
     expect([outbox.bytes, outbox.frames, outbox.writtenFrames]).toEqual([1_000_000, 10, 0])
   })
 
+  it('writes about as much as it is told to, and asks to be flushed again for the rest', () => {
+    const { outbox, pipe, due } = setup({ maxBytes: 1_000_000, limitBytes: 1_000_000 })
+    for (let i = 0; i < 5; i++) outbox.push(part(30_000), 1)
+    expect([outbox.flush(50_000), outbox.bytes, due.length]).toEqual([60_000, 90_000, 2])
+    expect([outbox.flush(50_000), outbox.flush(50_000), outbox.bytes, due.length]).toEqual([60_000, 30_000, 0, 3])
+    expect(pipe.writes).toEqual([60_000, 60_000, 30_000])
+  })
+
+  it('hands over many small pieces as one', () => {
+    const { outbox, pipe } = setup({ maxBytes: 1_000_000, limitBytes: 1_000_000 })
+    let parts = 0
+    const write = pipe.write.bind(pipe)
+    pipe.write = (pieces) => {
+      parts = pieces.length
+      return write(pieces)
+    }
+    const credit = new Credit()
+    for (let i = 1; i <= 3; i++) outbox.push(part(i, i), 1, credit)
+    outbox.flush()
+    expect([parts, pipe.bytes, credit.frames]).toEqual([1, [1, 2, 2, 3, 3, 3], 3])
+    for (let i = 0; i < 3; i++) outbox.push(part(10_000), 1)
+    outbox.flush()
+    expect(parts).toBe(3)
+  })
+
+  it('asks to be flushed when the connection has taken everything, and writes nothing by itself', () => {
+    const { outbox, pipe, due } = setup()
+    pipe.full = true
+    outbox.push(part(10), 1)
+    outbox.flush()
+    outbox.push(part(20), 1)
+    pipe.full = false
+    outbox.drained()
+    expect([pipe.writes, due.length]).toEqual([[10], 2])
+    outbox.flush()
+    expect(pipe.writes).toEqual([10, 20])
+  })
+
   it('keeps what the connection has not taken yet, and gives credit only then', () => {
     const { outbox, pipe, budget } = setup()
     const credit = new Credit()
@@ -115,6 +153,7 @@ describe('an outbox', () => {
     }
     pipe.full = false
     outbox.drained()
+    outbox.flush()
     expect(pipe.bytes.length).toBe(expected.length)
     expect(pipe.bytes.findIndex((byte, i) => byte !== expected[i])).toBe(-1)
   })
@@ -133,6 +172,7 @@ describe('an outbox', () => {
     expect(outbox.lagging).toBe(true)
     pipe.full = false
     outbox.drained()
+    outbox.flush()
     expect([outbox.ageMs(), outbox.lagging]).toEqual([0, false])
   })
 
@@ -182,6 +222,7 @@ describe('an outbox', () => {
     expect([broadcast.bytes, unicast.bytes, outbox.bytes]).toEqual([30, 0, 60])
     pipe.full = false
     outbox.drained()
+    outbox.flush()
     expect([broadcast.bytes, unicast.bytes, outbox.writtenFrames]).toEqual([30, 30, 3])
   })
 })
@@ -244,6 +285,7 @@ describe('the budget that all outboxes share', () => {
     outbox.push(chunk.subarray(0, 20_000), 1, new SharedRelease(new Credit(), 2))
     pipe.full = false
     outbox.drained()
+    outbox.flush()
     expect(written.slice(1).map((buffer) => buffer === chunk.buffer)).toEqual([false, true, true])
   })
 })
