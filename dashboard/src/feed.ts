@@ -42,7 +42,9 @@ export class Feed {
   private readonly socket: Socket<ServerEvents, ClientEvents>
   private readonly listeners = new Map<keyof FeedEvents, Set<Listener<never>>>()
   private watched: Watch = { topics: ['health'] }
+  /** Health was heard since the link was made. */
   private wasLive = false
+  private wasLost = false
   private startedAt: number | undefined
 
   /** @param refused asks whether the session is over, when a link could not be made */
@@ -63,7 +65,9 @@ export class Feed {
     return () => void listeners.delete(listener)
   }
 
-  open(): void {
+  /** @param startedAt of the mediator that answers now, ms since 1970 */
+  open(startedAt: number): void {
+    this.startedAt = startedAt
     this.setState('connecting')
     this.socket.connect()
   }
@@ -73,6 +77,7 @@ export class Feed {
     this.nodes = new Map()
     this.edges = []
     this.wasLive = false
+    this.wasLost = false
   }
 
   /** From now on these are told; health always is. */
@@ -129,8 +134,9 @@ export class Feed {
     const before = this.startedAt
     this.health = health
     this.startedAt = health.startedAt
-    if (before !== undefined && !this.wasLive) this.tell('back', { restarted: before !== health.startedAt })
+    if (this.wasLost && !this.wasLive) this.tell('back', { restarted: before !== health.startedAt })
     this.wasLive = true
+    this.wasLost = false
     this.tell('health', health)
   }
 
@@ -141,7 +147,10 @@ export class Feed {
   }
 
   private setState(state: LinkState): void {
-    if (state === 'lost') this.wasLive = false
+    if (state === 'lost') {
+      this.wasLive = false
+      this.wasLost = true
+    }
     if (state === this.state) return
     this.state = state
     this.tell('state', state)

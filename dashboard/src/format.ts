@@ -22,6 +22,7 @@ export function bytes(value: number): string {
 /** 0.12 ms, 3.4 ms, 120 ms, 1.2 s; a dash where nothing is known. */
 export function millis(value: number | null): string {
   if (value === null) return '–'
+  if (value === 0) return '0 ms'
   if (value < 10) return `${value.toFixed(value < 1 ? 2 : 1)} ms`
   return value < 1_000 ? `${Math.round(value)} ms` : `${trim(value / 1_000)} s`
 }

@@ -3,6 +3,9 @@ import type { LiveFrame } from './feed.js'
 import { bytes, clockTime, millis } from './format.js'
 import { nodePath } from './routes.js'
 
+/** Of the sealed header, which is authenticated, but not encrypted: 80 bytes. */
+export const headerDigits = 160
+
 /** One frame as the mediator has it, which is not much. */
 export function frameDetail(frame: LiveFrame): HTMLElement {
   const facts: readonly (readonly [string, Node | string])[] = [
@@ -25,17 +28,23 @@ export function frameDetail(frame: LiveFrame): HTMLElement {
       ...facts.flatMap(([title, value]) => [make('dt', {}, title), make('dd', {}, value)]),
     ),
     make(
-      'pre',
-      { class: 'hex', tabindex: 0, 'aria-label': 'Sealed bytes, as hexadecimal digits' },
-      hexLines(frame.sealed),
-    ),
-    make(
-      'p',
-      { class: 'muted' },
-      'The first bytes of the frame: routing header and ciphertext. The mediator cannot open this: it has no key that could.',
+      'div',
+      {},
+      ...hexBlock('Ciphertext, its beginning', frame.sealed.slice(headerDigits)),
+      ...hexBlock('Header', frame.sealed.slice(0, headerDigits)),
+      make(
+        'p',
+        { class: 'muted' },
+        'The mediator cannot open this: it has no key that could. The header says with which key of the nodes it was sealed, when, and for how long it is good.',
+      ),
     ),
   )
 }
+
+const hexBlock = (title: string, hex: string): readonly HTMLElement[] => [
+  make('h3', {}, title),
+  make('pre', { class: 'hex', tabindex: 0, 'aria-label': `${title}, as hexadecimal digits` }, hexLines(hex)),
+]
 
 /** `0000  a1 b2 ...`, sixteen bytes a line. */
 export function hexLines(hex: string): string {

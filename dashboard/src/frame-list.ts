@@ -1,6 +1,7 @@
 import { make, say } from './element.js'
 import type { LiveFrame } from './feed.js'
 import { bytes, clockTime, millis } from './format.js'
+import { headerDigits } from './frame-detail.js'
 import { type Column, Table } from './table.js'
 
 /** A frame and a number of its own: two frames can be alike in everything. */
@@ -31,7 +32,8 @@ const columns: readonly Column<Listed>[] = [
     title: 'Sealed body',
     fill(cell, { frame }) {
       cell.classList.add('sealed')
-      say(cell, frame.sealed.slice(0, 40))
+      // Behind the header, which is alike in all frames of a flow.
+      say(cell, frame.sealed.slice(headerDigits, headerDigits + 40))
     },
     minor: true,
   },

@@ -6,7 +6,7 @@ export interface LoginParts {
   readonly api: Api
   /** Why it is asked for, if the operator did not come by himself. */
   readonly reason: string | undefined
-  readonly loggedIn: () => void
+  readonly loggedIn: () => Promise<void>
 }
 
 /** User and password, or nothing at all where the address brings the code of a one-time link. */
@@ -22,7 +22,7 @@ export function openLogin({ api, reason, loggedIn }: LoginParts): HTMLElement {
     failure.hidden = true
     try {
       await api.post(path, body)
-      loggedIn()
+      await loggedIn()
       return true
     } catch (error) {
       fail(loginMessage(error))

@@ -33,14 +33,15 @@ class Dashboard {
     document.body.append(this.screen, this.notices.element)
     document.addEventListener('click', (event) => this.followLink(event))
     addEventListener('popstate', () => void this.show())
+    // A link that logs in, pasted where this page is open already: the browser loads nothing then.
+    addEventListener('hashchange', () => !this.loggedIn && location.hash.length > 1 && this.showLogin())
   }
 
   async start(): Promise<void> {
     setTheme(readTheme())
     if (location.pathname === '/login' && location.hash.length > 1) return this.showLogin()
     try {
-      await this.api.get('/api/status')
-      this.enter()
+      await this.enter()
     } catch (error) {
       if (location.pathname !== '/login' && !this.loggedIn) this.goToLogin(undefined)
       else this.showLogin()
@@ -48,10 +49,12 @@ class Dashboard {
     }
   }
 
-  private enter(): void {
+  /** @throws ApiError where nobody is logged in, or the mediator is away */
+  private async enter(): Promise<void> {
+    const { startedAt } = await this.api.get<{ startedAt: number }>('/api/status')
     this.loggedIn = true
     this.reason = undefined
-    this.feed.open()
+    this.feed.open(startedAt)
     if (location.pathname === '/login') history.replaceState(null, '', nextOf(location.search))
     this.screen.replaceChildren(this.shell.element)
     void this.show(false)

@@ -24,6 +24,8 @@ export interface TestMediatorOptions {
   readonly databaseUrl?: string
   readonly config?: Partial<Config>
   readonly resolveName?: (name: string) => Promise<readonly string[]>
+  /** Folder of the built dashboard. */
+  readonly dashboard?: string
 }
 
 export function testConfig(options: TestMediatorOptions, jwtSecret: string, adminPassword: string): Config {
@@ -62,6 +64,7 @@ export async function startMediator(options: TestMediatorOptions = {}): Promise<
   const mediator = await createMediator(config, {
     ...(options.databaseUrl ? {} : { registry: await memoryRegistry() }),
     ...(options.log ? { log: options.log } : {}),
+    ...(options.dashboard ? { dashboard: options.dashboard } : {}),
     ...(options.resolveName ? { resolveName: options.resolveName } : {}),
   })
   const { url, adminUrl, ipcPath } = await mediator.listen()

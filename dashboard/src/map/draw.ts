@@ -1,18 +1,10 @@
 import type { LiveEdge, LiveNode } from '../feed.js'
-import { bytes, count, millis } from '../format.js'
-import { along, bendOf, dotRadius, maxCurved, type Scene } from './scene.js'
-
-export const colourNames = [
-  ...(['text', 'muted', 'surface', 'area', 'line', 'edge', 'accent'] as const),
-  ...(['good', 'warn', 'slow', 'bad', 'idle'] as const),
-] as const
-export type Colours = { readonly [Name in (typeof colourNames)[number]]: string }
+import type { Colours } from './colours.js'
+import { drawLabels } from './labels.js'
+import type { Spot } from './layout.js'
+import { along, bendOf, dotRadius, fails, isDim, isOver, maxCurved, type Scene } from './scene.js'
 
 type Pen = CanvasRenderingContext2D
-
-const font = (px: number, weight = 500): string => `${weight} ${px}px "Inter Variable", system-ui, sans-serif`
-/** With this few edges in sight each says its rate. */
-const maxLabelledEdges = 14
 
 export function draw(pen: Pen, scene: Scene, colours: Colours): void {
   pen.clearRect(0, 0, scene.width, scene.height)
@@ -20,49 +12,23 @@ export function draw(pen: Pen, scene: Scene, colours: Colours): void {
   if (scene.edges.length > maxCurved) drawManyEdges(pen, scene, colours)
   else for (const edge of scene.edges) drawEdge(pen, scene, colours, edge)
   drawNodes(pen, scene, colours)
-  if (scene.edges.length <= maxLabelledEdges) for (const edge of scene.edges) labelEdge(pen, scene, colours, edge)
+  drawLabels(pen, scene, colours)
 }
 
-function drawAreas(pen: Pen, { layout, camera, nodes }: Scene, colours: Colours): void {
-  const names: (() => void)[] = []
-  pen.textAlign = 'center'
-  pen.textBaseline = 'alphabetic'
+function drawAreas(pen: Pen, { layout, camera }: Scene, colours: Colours): void {
   for (const area of layout.areas) {
     const { x, y } = camera.toView(area)
-    const radius = area.radius * camera.scale
     pen.beginPath()
-    pen.arc(x, y, radius, 0, 2 * Math.PI)
+    pen.arc(x, y, area.radius * camera.scale, 0, 2 * Math.PI)
     pen.fillStyle = colours.area
     pen.fill()
     pen.lineWidth = 1
     pen.strokeStyle = colours.line
     pen.stroke()
-    if (radius < 22) continue
-    const online = area.members.filter((name) => nodes.get(name)?.state !== 'offline').length
-    const size = Math.min(15, Math.max(11, radius / 7))
-    names.push(() => {
-      pen.font = font(size, 620)
-      pen.fillStyle = colours.text
-      pen.fillText(area.group, x, y - radius - size * 1.05, radius * 2.6)
-      pen.font = font(Math.max(10, size - 2), 450)
-      pen.fillStyle = colours.muted
-      pen.fillText(`${count(online)} of ${count(area.members.length)}`, x, y - radius + size * 0.1 - 4)
-    })
   }
-  for (const name of names) name()
 }
 
-const isDim = ({ shown }: Scene, ...names: readonly string[]): boolean =>
-  shown !== undefined && !names.every((name) => shown.has(name))
-
-const isOver = ({ over }: Scene, { from, to }: LiveEdge): boolean =>
-  over?.type === 'edge' ? over.from === from && over.to === to : over?.name === from || over?.name === to
-
-const widthOf = ({ framesPerSecond }: LiveEdge): number => 1.1 + Math.min(3.2, Math.log10(1 + framesPerSecond) * 0.85)
-
-/** More than one frame in a hundred was not delivered. */
-const fails = ({ errorsPerSecond, framesPerSecond }: LiveEdge): boolean =>
-  errorsPerSecond > 0 && errorsPerSecond * 100 > framesPerSecond
+const widthOf = ({ framesPerSecond }: LiveEdge): number => 1 + Math.min(2.4, Math.log10(1 + framesPerSecond) * 0.6)
 
 function drawEdge(pen: Pen, scene: Scene, colours: Colours, edge: LiveEdge): void {
   const { layout, camera, now, moves } = scene
@@ -74,7 +40,7 @@ function drawEdge(pen: Pen, scene: Scene, colours: Colours, edge: LiveEdge): voi
   const bend = bendOf(from, to)
   const over = isOver(scene, edge)
   const colour = fails(edge) ? colours.bad : over ? colours.accent : colours.edge
-  pen.globalAlpha = isDim(scene, edge.from, edge.to) ? 0.12 : over ? 1 : 0.72
+  pen.globalAlpha = isDim(scene, edge.from, edge.to) ? 0.12 : over ? 1 : 0.62
   pen.strokeStyle = pen.fillStyle = colour
   pen.lineWidth = widthOf(edge) + (over ? 0.8 : 0)
   pen.beginPath()
@@ -97,13 +63,7 @@ function drawEdge(pen: Pen, scene: Scene, colours: Colours, edge: LiveEdge): voi
 
 const idle = { framesInPerSecond: 0, framesOutPerSecond: 0 }
 
-function arrowHead(
-  pen: Pen,
-  bend: { x: number; y: number },
-  to: { x: number; y: number },
-  size: number,
-  off: number,
-): void {
+function arrowHead(pen: Pen, bend: Spot, to: Spot, size: number, off: number): void {
   const angle = Math.atan2(to.y - bend.y, to.x - bend.x)
   const x = to.x - Math.cos(angle) * off
   const y = to.y - Math.sin(angle) * off
@@ -144,11 +104,7 @@ function drawManyEdges(pen: Pen, scene: Scene, colours: Colours): void {
 }
 
 function drawNodes(pen: Pen, scene: Scene, colours: Colours): void {
-  const { layout, camera, nodes, over, shown } = scene
-  const few = layout.spots.size <= 40 || (shown !== undefined && shown.size <= 40)
-  const roomy = camera.scale >= 1.25
-  pen.textAlign = 'center'
-  pen.textBaseline = 'top'
+  const { layout, camera, nodes, over } = scene
   for (const [name, spot] of layout.spots) {
     const node = nodes.get(name)
     const { x, y } = camera.toView(spot)
@@ -165,20 +121,8 @@ function drawNodes(pen: Pen, scene: Scene, colours: Colours): void {
       pen.strokeStyle = colours.accent
       pen.stroke()
     }
-    if (isHere || (!dim && (few || roomy) && camera.scale > 0.55)) nameOf(pen, name, x, y + radius + 5, isHere, colours)
   }
   pen.globalAlpha = 1
-}
-
-function nameOf(pen: Pen, name: string, x: number, y: number, isHere: boolean, colours: Colours): void {
-  pen.font = font(11.5, isHere ? 640 : 520)
-  // A rim in the colour of the ground keeps names readable where edges cross them.
-  pen.lineWidth = 3.5
-  pen.lineJoin = 'round'
-  pen.strokeStyle = colours.area
-  pen.strokeText(name, x, y, 150)
-  pen.fillStyle = colours.text
-  pen.fillText(name, x, y, 150)
 }
 
 const stateColour = { online: 'good', slow: 'slow', draining: 'warn', offline: 'idle' } as const
@@ -221,37 +165,4 @@ function dotOf(
     pen.strokeStyle = colours.slow
     pen.stroke()
   }
-}
-
-/** In one line: rate, p95, and errors and queue where there are some. */
-export function edgeWords(edge: LiveEdge, target: LiveNode | undefined): string {
-  const parts = [`${count(edge.framesPerSecond)}/s`, `p95 ${millis(edge.p95Ms)}`]
-  if (edge.errorsPerSecond > 0) parts.push(`${count(edge.errorsPerSecond)} errors/s`)
-  if (target && target.queueBytes > 0) parts.push(`queue ${bytes(target.queueBytes)}`)
-  return parts.join(' · ')
-}
-
-function labelEdge(pen: Pen, scene: Scene, colours: Colours, edge: LiveEdge): void {
-  const { layout, camera, nodes } = scene
-  const begin = layout.spots.get(edge.from)
-  const end = layout.spots.get(edge.to)
-  if (!begin || !end || isDim(scene, edge.from, edge.to)) return
-  const from = camera.toView(begin)
-  const to = camera.toView(end)
-  if (Math.hypot(to.x - from.x, to.y - from.y) < 120) return
-  const { x, y } = along(from, bendOf(from, to), to, 0.5)
-  const words = edgeWords(edge, nodes.get(edge.to))
-  pen.font = font(11, 560)
-  pen.textAlign = 'center'
-  pen.textBaseline = 'middle'
-  const width = pen.measureText(words).width + 14
-  pen.beginPath()
-  pen.roundRect(x - width / 2, y - 10, width, 20, 6)
-  pen.fillStyle = colours.surface
-  pen.fill()
-  pen.lineWidth = 1
-  pen.strokeStyle = isOver(scene, edge) ? colours.accent : colours.line
-  pen.stroke()
-  pen.fillStyle = fails(edge) ? colours.bad : colours.text
-  pen.fillText(words, x, y + 0.5)
 }

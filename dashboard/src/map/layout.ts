@@ -22,18 +22,22 @@ export interface Layout {
 /** Between two nodes of a group. */
 const spacing = 46
 const rim = 34
-const between = 40
+const between = 36
 /** The turn from one seed of a sunflower to the next: no two lie on one ray. */
 const golden = Math.PI * (3 - Math.sqrt(5))
 /** So many directions are tried for each area. */
 const directions = 24
-/** Areas are pressed into the shape of a screen. */
-const aspect = 1.7
 /** With more groups than this they stand in rows: trying all places would take too long. */
 const maxPacked = 60
 
-/** Groups as circles with their nodes in them; the same nodes always give the same picture. */
-export function layOut(nodes: Iterable<{ readonly name: string; readonly groups: readonly string[] }>): Layout {
+/**
+ * Groups as circles with their nodes in them; the same nodes always give the same picture.
+ * @param aspect width by height of the view, whose shape the areas are pressed into
+ */
+export function layOut(
+  nodes: Iterable<{ readonly name: string; readonly groups: readonly string[] }>,
+  aspect = 1.7,
+): Layout {
   const byGroup = new Map<string, string[]>()
   for (const { name, groups } of nodes) {
     const group = groups[0] ?? ''
@@ -47,7 +51,7 @@ export function layOut(nodes: Iterable<{ readonly name: string; readonly groups:
     radius: radiusOf(members.length),
   }))
   circles.sort((a, b) => b.radius - a.radius || (a.group < b.group ? -1 : 1))
-  const areas = circles.length > maxPacked ? inRows(circles) : packed(circles)
+  const areas = circles.length > maxPacked ? inRows(circles, aspect) : packed(circles, aspect)
   const spots = new Map<string, Spot>()
   for (const area of areas) {
     area.members.forEach((name, at) => {
@@ -65,10 +69,10 @@ export function layOut(nodes: Iterable<{ readonly name: string; readonly groups:
 type Circle = Omit<Area, 'x' | 'y'>
 
 const radiusOf = (members: number): number =>
-  members === 1 ? 52 : members <= 6 ? ring(members) + rim : spacing * 0.6 * Math.sqrt(members) + rim
+  members === 1 ? 48 : members <= 6 ? ring(members) + rim : spacing * 0.6 * Math.sqrt(members) + rim
 
 /** Few nodes stand on a ring. */
-const ring = (members: number): number => Math.max(spacing * 0.7, spacing / 2 / Math.sin(Math.PI / members))
+const ring = (members: number): number => Math.max(spacing * 0.9, (spacing * 0.6) / Math.sin(Math.PI / members))
 
 /** The place of one of `total` nodes, from the middle of their area. */
 function seed(at: number, total: number): Spot {
@@ -82,7 +86,7 @@ function seed(at: number, total: number): Spot {
 }
 
 /** The largest in the middle, and each further one where it is nearest to it. */
-function packed(circles: readonly Circle[]): Area[] {
+function packed(circles: readonly Circle[], aspect: number): Area[] {
   const placed: Area[] = []
   for (const circle of circles) {
     let best: Spot | undefined
@@ -106,7 +110,7 @@ function packed(circles: readonly Circle[]): Area[] {
 const overlaps = (spot: Spot, radius: number, other: Area): boolean =>
   Math.hypot(spot.x - other.x, spot.y - other.y) < radius + other.radius + between - 1
 
-function inRows(circles: readonly Circle[]): Area[] {
+function inRows(circles: readonly Circle[], aspect: number): Area[] {
   const total = circles.reduce((sum, { radius }) => sum + (2 * radius + between) ** 2, 0)
   const width = Math.sqrt(total * aspect)
   const areas: Area[] = []

@@ -3,7 +3,8 @@ import type { LiveEdge, LiveNode } from '../feed.js'
 import { bytes, count, millis } from '../format.js'
 import { onThemeChange, readColours } from '../theme.js'
 import { Camera } from './camera.js'
-import { type Colours, colourNames, draw } from './draw.js'
+import { type Colours, colourNames } from './colours.js'
+import { draw } from './draw.js'
 import { type Layout, layOut, type Spot } from './layout.js'
 import { maxMoving, type Scene, type Target, targetAt } from './scene.js'
 
@@ -28,6 +29,7 @@ export class NodeMap {
   private readonly pointers = new Map<number, Spot>()
   private layout: Layout = layOut([])
   private layoutOf = ''
+  private isStale = true
   private nodes: ReadonlyMap<string, LiveNode> = new Map()
   private edges: readonly LiveEdge[] = []
   private shown: ReadonlySet<string> | undefined
@@ -55,14 +57,19 @@ export class NodeMap {
     this.nodes = nodes
     this.edges = edges
     this.shown = shown
-    // Laid out anew only when somebody came or went: that costs more than a picture.
-    const layoutOf = Array.from(nodes.values(), ({ name, groups }) => `${groups[0]}/${name}`).join()
-    if (layoutOf !== this.layoutOf) {
-      this.layoutOf = layoutOf
-      this.layout = layOut(nodes.values())
-    }
+    this.isStale = true
     this.showHint()
     this.redraw()
+  }
+
+  /** Anew only when somebody came or went, or the view was turned: it costs more than a picture. */
+  private layOut(width: number, height: number): void {
+    const shape = width / Math.max(1, height)
+    const aspect = shape > 1.25 ? 1.7 : shape < 0.8 ? 0.6 : 1
+    const key = `${aspect} ${Array.from(this.nodes.values(), ({ name, groups }) => `${groups[0]}/${name}`).join()}`
+    if (key === this.layoutOf) return
+    this.layoutOf = key
+    this.layout = layOut(this.nodes.values(), aspect)
   }
 
   private scene(): Scene {
@@ -80,6 +87,8 @@ export class NodeMap {
       this.asked = false
       if (this.parts.left.aborted || !this.canvas.isConnected) return
       this.fitCanvas()
+      if (this.isStale) this.layOut(this.canvas.clientWidth, this.canvas.clientHeight)
+      this.isStale = false
       const scene = this.scene()
       if (this.camera.follows) this.camera.fit(this.layout, scene.width, scene.height)
       draw(this.pen, scene, this.colours)
@@ -129,7 +138,10 @@ export class NodeMap {
     const { canvas } = this
     const { left } = this.parts
     const options = { signal: left }
-    new ResizeObserver(this.redraw).observe(canvas)
+    new ResizeObserver(() => {
+      this.isStale = true
+      this.redraw()
+    }).observe(canvas)
     const stop = onThemeChange(() => {
       this.colours = readColours(colourNames)
       this.redraw()

@@ -28,6 +28,17 @@ export const maxCurved = 240
 /** Beyond this nothing moves along them. */
 export const maxMoving = 80
 
+export const isDim = ({ shown }: Scene, ...names: readonly string[]): boolean =>
+  shown !== undefined && !names.every((name) => shown.has(name))
+
+/** It is pointed at, or one of its ends is. */
+export const isOver = ({ over }: Scene, { from, to }: LiveEdge): boolean =>
+  over?.type === 'edge' ? over.from === from && over.to === to : over?.name === from || over?.name === to
+
+/** More than one frame in a hundred was not delivered. */
+export const fails = ({ errorsPerSecond, framesPerSecond }: LiveEdge): boolean =>
+  errorsPerSecond > 0 && errorsPerSecond * 100 > framesPerSecond
+
 /** Two nodes that talk to one another have two edges, which bend away from each other. */
 export function bendOf(from: Spot, to: Spot): Spot {
   const dx = to.x - from.x

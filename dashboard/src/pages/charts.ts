@@ -1,7 +1,7 @@
 import uPlot from 'uplot'
 import { make, say } from '../element.js'
 import type { History } from '../feed.js'
-import { bytes, count, millis } from '../format.js'
+import { bytes, clockTime, count, millis } from '../format.js'
 import { empty, head } from '../head.js'
 import { type Context, every, type Page, until } from '../page.js'
 import { onThemeChange, readColours } from '../theme.js'
@@ -12,7 +12,12 @@ interface Chart {
   readonly column: (history: History) => readonly number[]
   readonly show: (value: number) => string
   readonly colour: 'accent' | 'bad' | 'good' | 'slow'
+  /** Between two lines of the grid. */
+  readonly steps: readonly number[]
 }
+
+const tens = Array.from({ length: 12 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat()
+const twos = Array.from({ length: 44 }, (_, power) => 2 ** (power + 8))
 
 const perSecond = (values: readonly number[], { stepMs }: History): number[] =>
   values.map((value) => (value * 1_000) / stepMs)
@@ -22,17 +27,30 @@ const charts: readonly Chart[] = [
     title: 'Frames per second',
     column: (history) => perSecond(history.frames, history),
     show: count,
+    steps: tens,
     colour: 'accent',
   },
-  { title: 'Bytes per second', column: (history) => perSecond(history.bytes, history), show: bytes, colour: 'accent' },
-  { title: 'Errors per second', column: (history) => perSecond(history.errors, history), show: count, colour: 'bad' },
-  { title: 'Links', column: ({ links }) => links, show: count, colour: 'good' },
-  { title: 'Event loop lag, highest', column: ({ lagMaxMs }) => lagMaxMs, show: millis, colour: 'slow' },
-  { title: 'Memory', column: ({ rssBytes }) => rssBytes, show: bytes, colour: 'good' },
-  { title: 'Queued bytes', column: ({ queuedBytes }) => queuedBytes, show: bytes, colour: 'slow' },
+  {
+    title: 'Bytes per second',
+    column: (history) => perSecond(history.bytes, history),
+    show: bytes,
+    steps: twos,
+    colour: 'accent',
+  },
+  {
+    title: 'Errors per second',
+    column: (history) => perSecond(history.errors, history),
+    show: count,
+    steps: tens,
+    colour: 'bad',
+  },
+  { title: 'Links', column: ({ links }) => links, show: count, steps: tens, colour: 'good' },
+  { title: 'Event loop lag, highest', column: ({ lagMaxMs }) => lagMaxMs, show: millis, steps: tens, colour: 'slow' },
+  { title: 'Memory', column: ({ rssBytes }) => rssBytes, show: bytes, steps: twos, colour: 'good' },
+  { title: 'Queued bytes', column: ({ queuedBytes }) => queuedBytes, show: bytes, steps: twos, colour: 'slow' },
 ]
 
-const plotHeight = 170
+const plotHeight = 178
 const hourS = 3_600
 
 /** The last hour, kept by the mediator itself. */
@@ -133,12 +151,27 @@ function options(
     // A mediator that began a minute ago shows that minute, not an empty hour.
     scales: {
       x: { range: [Math.max(end - hourS, at[0]! / 1_000), end] },
-      y: { range: (_plot, _low, high) => [0, high > 0 ? high * 1.1 : 1] },
+      y: { range: (_plot, _low, high) => [0, Math.max(high * 1.1, chart.steps[0]! * 4)] },
     },
-    axes: [axis, { ...axis, size: 64, values: (_plot, values) => values.map((value) => chart.show(value)) }],
+    axes: [
+      {
+        ...axis,
+        size: 28,
+        values: (_plot, values, _axis, _space, step) => values.map((value) => clock(value, step < 60)),
+      },
+      {
+        ...axis,
+        size: 64,
+        incrs: [...chart.steps],
+        values: (_plot, values) => values.map((value) => chart.show(value)),
+      },
+    ],
     series: [
       {},
       { stroke: colour, width: 1.75, fill: colour.replace(/^rgb\((.*)\)$/, 'rgba($1, 0.11)'), points: { show: false } },
     ],
   }
 }
+
+/** Of a time in seconds: 14:03, or 14:03:20. */
+const clock = (at: number, withSeconds: boolean): string => clockTime(at * 1_000).slice(0, withSeconds ? 8 : 5)

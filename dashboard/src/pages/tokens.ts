@@ -128,12 +128,12 @@ function tokenTable(tokens: readonly IssuedToken[], revokeIt: (token: IssuedToke
         make(
           'p',
           {},
-          'Those made here or with sealway token --url are listed until they end. Nodes that hold the shared secret make their own, which are not listed.',
+          'Those that operators make are listed here until they end. Nodes that hold the shared secret make their own, which are not listed.',
         ),
       ),
     )
   }
-  const head = ['Name', 'Id', 'Scopes', 'Made', 'Ends', '']
+  const head = ['Name', 'Id', 'Scopes', 'Made', 'By', 'Ends', '']
   return make(
     'section',
     { class: 'card' },
@@ -158,8 +158,9 @@ function tokenTable(tokens: readonly IssuedToken[], revokeIt: (token: IssuedToke
               {},
               make('td', { class: 'strong' }, token.name),
               make('td', { class: 'mono' }, token.id),
-              make('td', {}, token.scopes.join(' ') || 'registers itself, sends within its groups'),
-              make('td', { class: 'number' }, `${dateTime(token.at)} by ${token.by}`),
+              make('td', {}, scopeWords(token.scopes)),
+              make('td', { class: 'number' }, dateTime(token.at)),
+              make('td', {}, token.by.replace(/^operator:/, '')),
               make(
                 'td',
                 { class: 'number' },
@@ -189,6 +190,14 @@ function tokenTable(tokens: readonly IssuedToken[], revokeIt: (token: IssuedToke
       ),
     ),
   )
+}
+
+const maxShownScopes = 4
+
+function scopeWords(scopes: readonly string[]): string {
+  if (scopes.length === 0) return 'registers itself, sends within its groups'
+  const more = scopes.length - maxShownScopes
+  return scopes.slice(0, maxShownScopes).join(' ') + (more > 0 ? ` and ${more} more` : '')
 }
 
 async function revoke({ api, notices }: Context, token: IssuedToken, then: () => Promise<void>): Promise<void> {

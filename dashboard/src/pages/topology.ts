@@ -2,7 +2,7 @@ import { make, replace, say } from '../element.js'
 import type { LiveEdge } from '../feed.js'
 import { count, plural } from '../format.js'
 import { command, empty, head } from '../head.js'
-import { edgeWords } from '../map/draw.js'
+import { edgeWords } from '../map/labels.js'
 import { NodeMap } from '../map/map.js'
 import { filterFields, isFiltered, type NodeFilter, passes } from '../node-filter.js'
 import { type Context, onNextFrame, type Page, until } from '../page.js'
@@ -59,7 +59,7 @@ export function openTopology({ feed, go, left }: Context): Page {
       text,
       shown
         ? `${count(shown.size)} of ${plural(nodes.size, 'node')} match.`
-        : `${plural(nodes.size, 'node')} in ${plural(groups, 'group')}. Choose a node or an edge to see more of it.`,
+        : `${plural(nodes.size, 'node')} in ${plural(groups, 'group')}. Choose a node or an edge to open it.`,
     )
     const busy = edges.filter(({ framesPerSecond, errorsPerSecond }) => framesPerSecond + errorsPerSecond > 0)
     quiet.hidden = busy.length > 0

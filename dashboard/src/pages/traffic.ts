@@ -122,7 +122,7 @@ function filters(
   return make(
     'div',
     { class: 'filters', role: 'search' },
-    input('from', 'From, such as orders-*'),
+    input('from', 'From'),
     input('to', 'To'),
     input('group', 'Group'),
     input('outcome', 'Outcome'),

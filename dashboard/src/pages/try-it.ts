@@ -21,12 +21,13 @@ export class OwnNode {
   private readonly addresses = make('datalist', { id: 'try-addresses' })
   private readonly connectCard = make('section', { class: 'card padded' })
   private readonly sayCard = make('section', { class: 'card padded', hidden: true })
+  private readonly nothing = make('li', { class: 'muted' }, 'What is said and heard stands here.')
   private node: Node | undefined
 
   constructor(private readonly context: Pick<Context, 'api' | 'feed'>) {
     this.connectCard.append(make('h2', {}, 'Become a node'), this.connectForm())
     this.sayCard.append(make('h2', {}, 'Say something'), this.sayForm())
-    this.list.append(line('', 'What is said and heard stands here.', undefined))
+    this.list.append(this.nothing)
     this.element.append(
       head('Try it', 'This page can be a node: it seals and opens in this tab, with a key that you type here.'),
       make(
@@ -226,6 +227,7 @@ export class OwnNode {
   }
 
   private tell(text: string, body: unknown, bad = false): void {
+    this.nothing.remove()
     this.list.prepend(line(clockTime(Date.now()), text, body, bad))
     while (this.list.childElementCount > maxLines) this.list.lastElementChild!.remove()
   }
@@ -252,11 +254,18 @@ function wordsOf(error: unknown): string {
   return `${error.code}: ${error.message}${error.outcome === 'not-delivered' ? '. It was not delivered: a retry is safe' : ''}`
 }
 
+const maxOneLine = 90
+
+function shownBody(body: unknown): string {
+  const text = JSON.stringify(body)
+  return text.length <= maxOneLine ? text : JSON.stringify(body, null, 2)
+}
+
 const line = (time: string, text: string, body: unknown, bad = false): HTMLElement =>
   make(
     'li',
     {},
     make('time', {}, time),
     make('span', { class: bad ? 'bad' : undefined }, text),
-    body === undefined ? null : make('span', { class: 'mono' }, JSON.stringify(body, null, 1)),
+    body === undefined ? null : make('span', { class: 'mono' }, shownBody(body)),
   )

@@ -73,7 +73,7 @@ export interface LiveFrame {
   readonly outcome: string
   /** In the mediator, ms; null where it is not known yet. */
   readonly ms: number | null
-  /** The first 48 bytes of the sealed frame, hex: what the mediator has. */
+  /** What the mediator has, hex: the 80 bytes of the sealed header, and the first 48 of the ciphertext. */
   readonly sealed: string
 }
 

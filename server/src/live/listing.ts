@@ -1,11 +1,12 @@
-import { headerBytes } from '@sealway/protocol'
+import { headerBytes, sealedHeaderBytes } from '@sealway/protocol'
 import type { Route } from '../session/route.js'
 import { framesOf, type Session } from '../session/session.js'
 import type { FrameFilter, LiveFrame } from './events.js'
 
 /** Frames that are listed at once; others are counted. Four times a second, so a page can show them. */
 export const maxListed = 200
-const shownBytes = 48
+/** The header, and so much of the ciphertext that it is seen to be some. */
+const shownBytes = sealedHeaderBytes + 48
 
 /** A frame whose time is filled in when it is written. */
 export type ListedFrame = { -readonly [Field in keyof LiveFrame]: LiveFrame[Field] }

@@ -135,7 +135,7 @@ describe('listed frames', () => {
         bytes: run().length,
         outcome: 'DELIVERED',
         ms: 3,
-        sealed: expect.stringMatching(/^000000000badcafe[0-9a-f]{80}$/) as string,
+        sealed: expect.stringMatching(/^000000000badcafe[0-9a-f]{176}$/) as string,
       },
       expect.objectContaining({ taker: null, outcome: 'BUSY', ms: null }),
     ])
