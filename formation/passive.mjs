@@ -2,4 +2,4 @@
 import { run } from '../scaffold/template/src/run.js'
 import { service } from '../scaffold/template/src/service.js'
 
-await run({ name: 'passive-1', groups: ['demo'], service, sends: false })
+await run({ name: 'passive-1', groups: ['demo'], service, sends: false, portSetting: 'FORMATION_PASSIVE_PORT' })

@@ -9,7 +9,7 @@ import { together } from './together.mjs'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const here = fileURLToPath(new URL('.', import.meta.url))
 const main = join(root, 'server/dist/main.js')
-const services = ['passive', 'active', 'standalone']
+/** Of their pages. */
 const defaultPorts = { passive: 3001, active: 3002, standalone: 3003 }
 
 // What a first start would do; the services need their secrets at the same time.
@@ -31,22 +31,18 @@ process.exitCode = await together(
       env: { ...process.env, LOG_FORMAT: settings.LOG_FORMAT || 'text' },
       isReady: /is running/,
     },
-    ...services.map((name) => ({
+    ...Object.entries(defaultPorts).map(([name, port]) => ({
       name,
       args: [join(here, `${name}.mjs`)],
       // Not where the mediator's .env is.
       cwd: here,
-      env: {
-        ...secrets,
-        ...(mediatorUrl ? { SEALWAY_URL: mediatorUrl } : {}),
-        ...process.env,
-        PAGE_PORT: portOf(name),
-      },
+      env: { ...secrets, ...(mediatorUrl ? { SEALWAY_URL: mediatorUrl } : {}), ...process.env, ...portOf(name, port) },
     })),
   ],
   process,
 )
 
-function portOf(name) {
-  return settings[`FORMATION_${name.toUpperCase()}_PORT`] || String(defaultPorts[name])
+function portOf(name, fallback) {
+  const setting = `FORMATION_${name.toUpperCase()}_PORT`
+  return { [setting]: settings[setting] || String(fallback) }
 }

@@ -2,4 +2,4 @@
 import { run } from '../scaffold/template/src/run.js'
 import { service } from '../scaffold/template/src/service.js'
 
-await run({ name: 'standalone-1', groups: ['demo'], service, sends: true })
+await run({ name: 'standalone-1', groups: ['demo'], service, sends: true, portSetting: 'FORMATION_STANDALONE_PORT' })

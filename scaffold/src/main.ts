@@ -9,6 +9,9 @@ import { ask } from './questions.js'
 const home = fileURLToPath(new URL('..', import.meta.url)).replace(/[/\\]$/, '')
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 
+// A reader that went away (`create-sealway --help | head -1`) is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+
 process.exitCode = await create(process.argv.slice(2), {
   folder: process.cwd(),
   home,

@@ -42,7 +42,11 @@ export async function findPackages(
   const temporary = await mkdtemp(join(tmpdir(), 'sealway-pack-'))
   const dispose = () => rm(temporary, { recursive: true, force: true })
   try {
-    for (const name of names) await pack(world, join(checkout, ours[name]), temporary)
+    await pack(
+      world,
+      names.map((name) => join(checkout, ours[name])),
+      temporary,
+    )
     return await fromFolder(temporary, dispose)
   } catch (error) {
     await dispose()
@@ -50,22 +54,24 @@ export async function findPackages(
   }
 }
 
-async function pack(world: World, folder: string, to: string): Promise<void> {
-  await access(join(folder, 'dist', 'esm', 'index.js')).catch(() => {
-    throw new Refusal(`${folder} is not built: run \`make build\` in the checkout first`)
-  })
+async function pack(world: World, folders: readonly string[], to: string): Promise<void> {
+  for (const folder of folders) {
+    await access(join(folder, 'dist', 'esm', 'index.js')).catch(() => {
+      throw new Refusal(`${folder} is not built: run \`make build\` in the checkout first`)
+    })
+  }
   // npm tells its children how it was called itself; this call is not a part of that one.
   const inherited = Object.entries(world.environment).filter(
     ([name]) => !/^npm_(config|package|lifecycle)_/i.test(name),
   )
-  const args = ['pack', folder, '--pack-destination', to, '--ignore-scripts', '--silent']
+  const args = ['pack', ...folders, '--pack-destination', to, '--ignore-scripts', '--silent']
   try {
     // npm is a .cmd file on Windows, which only a shell can start.
     const shell = world.platform === 'win32'
     await promisify(execFile)('npm', args, { cwd: to, env: Object.fromEntries(inherited), shell })
   } catch (error) {
     const { stderr, message } = error as { stderr?: string; message: string }
-    throw new Refusal(`npm could not pack ${folder}: ${stderr?.trim() || message}`)
+    throw new Refusal(`npm could not pack ${folders.join(' and ')}: ${stderr?.trim() || message}`)
   }
 }
 

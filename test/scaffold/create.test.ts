@@ -16,6 +16,7 @@ import { parseEnv } from 'node:util'
 import { create } from '../../scaffold/src/create'
 import { Stopped } from '../../scaffold/src/refusal'
 import type { World } from '../../scaffold/src/world'
+import { tableRows } from '../support/markdown'
 
 const template = join(__dirname, '../../scaffold/template')
 const key = `mk1_${'A'.repeat(43)}`
@@ -119,6 +120,17 @@ describe('create-sealway', () => {
   it('prints its help and its version', async () => {
     expect((await run(['--help'])).out).toContain('--fresh-secrets')
     expect(await run(['--version'])).toEqual({ code: 0, out: '1.2.3\n', err: '' })
+  })
+})
+
+describe('docs/scaffold.md', () => {
+  it('has each flag of the help, and no other', async () => {
+    const docs = readFileSync(join(__dirname, '../../docs/scaffold.md'), 'utf8')
+    const documented = tableRows(docs).flatMap(([first]) => /^`(--[a-z-]+)`$/.exec(first!)?.[1] ?? [])
+    const { out } = await run(['--help'])
+    const flags = [...out.matchAll(/^ {2}(--[a-z-]+)/gm)].map(([, name]) => name!)
+    expect(documented.sort()).toEqual(flags.filter((name) => name !== '--version').sort())
+    expect(documented.length).toBeGreaterThan(8)
   })
 })
 

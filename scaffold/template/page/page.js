@@ -42,7 +42,7 @@ function showPeers(peers) {
 function line({ at, type, who, to, what, body, ok, outcome }) {
   const item = element('li')
   const time = element('time', new Date(at).toLocaleTimeString())
-  const words = type === 'arrived' ? ` ${who} to ${to}: ` : ` ${who} to ${to}, by this page: `
+  const words = type === 'arrived' ? ` from ${who} to ${to}: ` : ` ${who} to ${to}, by this page: `
   item.append(
     time,
     words,

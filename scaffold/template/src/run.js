@@ -14,7 +14,8 @@ export interface Parts {
   groups: string[]
   service: (node: Node) => void
   sends: boolean
-  port?: number | undefined
+  // The environment variable that says where the page is.
+  portSetting?: string
   listener?: (page: RequestListener) => RequestListener
 }
 */
@@ -23,10 +24,12 @@ export interface Parts {
  * Serves the page at once, joins the mediator as soon as it can be reached, and drains on Ctrl-C or SIGTERM.
  * Ends the process with 1 where it cannot be: a port that is taken, a wrong secret, a name that is in use.
  */
-export async function run({ name, groups, service, sends, port, listener = (page) => page } /*: Parts */) {
+export async function run(
+  { name, groups, service, sends, portSetting = 'PAGE_PORT', listener = (page) => page } /*: Parts */,
+) {
   // What is set already stays: a container or a shell may have brought its own.
   if (existsSync('.env')) process.loadEnvFile('.env')
-  const { SEALWAY_URL: mediator = 'http://127.0.0.1:4567', PAGE_HOST: host = '127.0.0.1', PAGE_PORT } = process.env
+  const { SEALWAY_URL: mediator = 'http://127.0.0.1:4567', PAGE_HOST: host = '127.0.0.1' } = process.env
   const journal = new Journal({ name, groups, mediator })
   const stop = new AbortController()
   let node /*: Node | undefined */
@@ -39,7 +42,7 @@ export async function run({ name, groups, service, sends, port, listener = (page
       : async (wish) => (node ? perform(node, journal, wish) : { ok: false, outcome: 'not connected yet' }),
   })
   const server = createServer(listener(page))
-  await listen(server, port ?? Number(PAGE_PORT ?? 3000), host)
+  await listen(server, portSetting, host)
 
   for (const signal of ['SIGINT', 'SIGTERM'] /*:: as const */) {
     process.once(signal, () => {
@@ -66,11 +69,12 @@ export async function run({ name, groups, service, sends, port, listener = (page
   say(`${name} is closed`)
 }
 
-function listen(server /*: ReturnType<typeof createServer> */, port /*: number */, host /*: string */) {
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) giveUp(`PAGE_PORT is no port: ${process.env.PAGE_PORT}`)
+function listen(server /*: ReturnType<typeof createServer> */, setting /*: string */, host /*: string */) {
+  const port = Number(process.env[setting] ?? 3000)
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) giveUp(`${setting} is no port: ${process.env[setting]}`)
   return new Promise((resolve) => {
     server.once('error', (error /*: NodeJS.ErrnoException */) => {
-      const taken = `port ${port} is taken by another program: set PAGE_PORT to another one`
+      const taken = `port ${port} is taken by another program: set ${setting} in .env to another one`
       giveUp(error.code === 'EADDRINUSE' ? taken : `the page cannot be served: ${error.message}`)
     })
     server.listen(port, host, () => {
