@@ -10,7 +10,7 @@ const shown = [
   ...['turn-128', 'call-64-128', 'call-1-128'],
   ...['fanout-50-128', 'fanout-50-1024', 'paced-128'],
 ]
-/** Where the case's own title is wider than a panel. */
+/** Where the case's own title is wider than a panel. @type {Record<string, string>} */
 const shorter = { 'turn-128': 'one way, 128 B, one a turn', 'paced-128': 'latency at 10,000 messages/s' }
 const systems = ['sealway', 'nats', 'redis', 'mosquitto', 'rabbitmq', 'ws', 'socketio', 'moleculer-tcp']
 
@@ -20,7 +20,8 @@ const panel = { width: 300, height: 186, left: 92, top: 40, bar: 13, gap: 4, bar
 const margin = { top: 58, side: 14, bottom: 14 }
 
 /**
- * @param {{ machine: { cpu: string, cores: number, node: string }, cases: Record<string, Record<string, { median: number, unit: string }>> }} results
+ * @typedef {Record<string, { median: number, unit: string }>} Figures by system
+ * @param {{ machine: { cpu: string, cores: number, node: string }, cases: Record<string, Figures> }} results
  * @returns {string} an SVG, the same for the same results
  */
 export function drawChart(results) {
@@ -44,7 +45,7 @@ export function drawChart(results) {
     ...known.flatMap((name, i) =>
       drawPanel(
         name,
-        results.cases[name],
+        results.cases[name] ?? {},
         margin.side + (i % columns) * panel.width,
         margin.top + Math.floor(i / columns) * panel.height,
       ),
@@ -54,16 +55,23 @@ export function drawChart(results) {
   ].join('\n')
 }
 
+/**
+ * @param {string} name
+ * @param {Figures} figures
+ * @param {number} x
+ * @param {number} y
+ */
 function drawPanel(name, figures, x, y) {
-  const { title, better } = cases.get(name)
-  const present = systems.filter((system) => figures[system])
-  const most = Math.max(...present.map((system) => figures[system].median))
-  const { unit } = figures[present[0]]
+  const { title = name, better = '', unit = '' } = cases.get(name) ?? {}
+  const present = systems.flatMap((system) => {
+    const median = figures[system]?.median
+    return median === undefined ? [] : [{ system, median }]
+  })
+  const most = Math.max(...present.map(({ median }) => median))
   return [
     text(x, y + 16, shorter[name] ?? title, 'title'),
     text(x, y + 31, `${unit}, ${better} is better`, 'note'),
-    ...present.flatMap((system, i) => {
-      const { median } = figures[system]
+    ...present.flatMap(({ system, median }, i) => {
       const top = y + panel.top + i * (panel.bar + panel.gap)
       const length = Math.max(1, Math.round((median / most) * panel.bars))
       const middle = top + panel.bar - 3
@@ -76,15 +84,17 @@ function drawPanel(name, figures, x, y) {
   ]
 }
 
-/** Three digits that count. */
+/** Three digits that count. @param {number} value */
 function short(value) {
   if (value >= 999_500) return `${(value / 1_000_000).toPrecision(3)} M`
   if (value >= 9_995) return `${(value / 1_000).toPrecision(3)} k`
   return String(Math.round(value))
 }
 
+/** @param {number} x @param {number} y @param {string} content @param {string} kind */
 const text = (x, y, content, kind) => `<text class="${kind}" x="${x}" y="${y}">${escaped(content)}</text>`
 
+/** @param {string} content */
 const escaped = (content) => content.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 
 const style = [
@@ -95,7 +105,7 @@ const style = [
   '@media(prefers-color-scheme:dark){text{fill:#e6edf3}.note{fill:#9198a1}.back{fill:#0d1117}.ours{fill:#3bc9db}.other{fill:#4b5563}}',
 ].join('')
 
-const here = (path) => fileURLToPath(new URL(path, import.meta.url))
+const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.meta.url))
 if (process.argv[1] === here('./chart.mjs')) {
   const results = JSON.parse(readFileSync(here('../bench/results/latest.json'), 'utf8'))
   writeFileSync(here('../docs/images/benchmark.svg'), drawChart(results))

@@ -6,7 +6,7 @@ import { system as nats } from './nats/system.mjs'
 import { system as rabbitmq } from './rabbitmq/system.mjs'
 import { system as raw } from './raw/system.mjs'
 import { system as redis } from './redis/system.mjs'
-import { sealway, sealwayIpc, sealwayWs } from './sealway/system.mjs'
+import { sealway, sealwayDirect, sealwayIpc, sealwayWs } from './sealway/system.mjs'
 import { system as socketio } from './socketio/system.mjs'
 import { system as ws } from './ws/system.mjs'
 
@@ -14,7 +14,7 @@ import { system as ws } from './ws/system.mjs'
  * @typedef {object} System
  * @property {string} name as in the results
  * @property {string} title
- * @property {string} [client] path of its client module, an `Open` of harness/link.mjs; absent: it carries HTTP only
+ * @property {string | undefined} [client] path of its client module, an `Open` of harness/link.mjs; absent: it carries HTTP only
  * @property {Http} [http] absent: it carries messages only
  * @property {string} settings which of its documented settings are used, for RESULTS.md
  * @property {readonly string[]} packages of bench/node_modules whose versions are reported
@@ -40,6 +40,7 @@ export const systems = [
   sealway,
   sealwayIpc,
   sealwayWs,
+  sealwayDirect,
   nats,
   redis,
   mosquitto,

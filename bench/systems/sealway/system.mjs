@@ -5,30 +5,47 @@ import { fileURLToPath } from 'node:url'
 
 const command = fileURLToPath(new URL('../../../server/dist/main.js', import.meta.url))
 const client = fileURLToPath(new URL('./client.mjs', import.meta.url))
-const serve = fileURLToPath(new URL('./http.mjs', import.meta.url))
 const defaults =
   'its own command `sealway start` and its public client library, with their defaults: sealed, authenticated, ' +
   'every limit on, registry in SQLite'
 
+const overTcp = transport('sealway', 'Sealway over TCP', ({ port }) => `http://127.0.0.1:${port}`)
+
 /** The three ways to dial one and the same mediator. */
-export const sealway = {
-  ...transport('sealway', 'Sealway over TCP', ({ port }) => `http://127.0.0.1:${port}`),
-  http: {
-    serve,
-    path: (/** @type {string} */ name) => `/one/bench/${name}/echo`,
-    headers: (/** @type {{ secret: string }} */ { secret }) => ({ authorization: `Bearer ${mintToken(secret)}` }),
-  },
-}
+export const sealway = { ...overTcp, http: byName('./tunnel.mjs') }
 export const sealwayIpc = transport('sealway-ipc', 'Sealway over a Unix socket', ({ ipcPath }) => `unix:${ipcPath}`)
 export const sealwayWs = transport('sealway-ws', 'Sealway over socket.io', ({ port }) => `ws://127.0.0.1:${port}`)
+
+/** HTTP by name without a tunnel: the mediator asks the app at the address that its node registered. */
+export const sealwayDirect = {
+  ...transport('sealway-direct', 'Sealway, straight to an address', ({ port }) => `http://127.0.0.1:${port}`, {
+    HTTP_DIRECT: 'loopback',
+  }),
+  client: undefined,
+  settings: 'its own command with HTTP_DIRECT=loopback, and its defaults otherwise',
+  http: byName('./direct.mjs'),
+}
+
+/**
+ * @param {string} module how the app is made reachable
+ * @returns {import('../index.mjs').Http}
+ */
+function byName(module) {
+  return {
+    serve: fileURLToPath(new URL(module, import.meta.url)),
+    path: (name) => `/one/bench/${name}/echo`,
+    headers: ({ secret }) => ({ authorization: `Bearer ${mintToken(secret)}` }),
+  }
+}
 
 /**
  * @param {string} name
  * @param {string} title
  * @param {(mediator: { port: number, ipcPath: string }) => string} urlOf
- * @returns {import('../index.mjs').System}
+ * @param {Record<string, string>} [more] settings besides the defaults
+ * @returns {import('../index.mjs').System & { client: string | undefined }}
  */
-function transport(name, title, urlOf) {
+function transport(name, title, urlOf, more = {}) {
   return {
     name,
     title,
@@ -48,6 +65,7 @@ function transport(name, title, urlOf) {
         DATABASE_URL: 'sqlite:./sealway.sqlite',
         PROTECTED_BASIC_AND_JWT: secret,
         PROTECTED_ADMIN_PASSWORD: randomBytes(18).toString('base64url'),
+        ...more,
       }
       const running = await processes.nodeProgram(`${name}.server`, command, {
         args: ['start'],
@@ -57,7 +75,9 @@ function transport(name, title, urlOf) {
       })
       // The nodes' key: the mediator never sees it.
       const key = `mk1_${randomBytes(32).toString('base64url')}`
-      return { endpoint: { host: '127.0.0.1', port, folder, url: urlOf({ port, ipcPath }), secret, key }, running }
+      const appPort = await processes.freePort()
+      const url = urlOf({ port, ipcPath })
+      return { endpoint: { host: '127.0.0.1', port, folder, url, secret, key, appPort }, running }
     },
   }
 }

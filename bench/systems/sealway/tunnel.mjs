@@ -1,7 +1,7 @@
 import { connect } from '@sealway/client'
 
 /**
- * The app by its name, through the mediator: over the node's link, or at an address that it registered.
+ * The app by its name, over the link of its node.
  *
  * @param {any} endpoint
  * @param {string} name
