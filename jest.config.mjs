@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os'
+
 import { commonJsOf } from './test/support/common-js.mjs'
 
 /** @param more of @swc/core's `jsc` */
@@ -12,6 +14,8 @@ const swc = (parser, more) => [
 
 // One transform, no type check (that is `make check`): the suites start in milliseconds.
 export default {
+  // Jest leaves one core free by itself, which is half of two: much of what is tested waits for other processes.
+  maxWorkers: Math.max(2, availableParallelism() - 1),
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   testEnvironment: 'node',
   transform: {
