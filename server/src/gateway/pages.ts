@@ -91,8 +91,9 @@ function readPageFile(path: string): PageFile {
 }
 
 function send(request: Request, response: Response, { type, plain, packed }: PageFile): void {
-  const coding = request.acceptsEncodings([...packed.keys()])
-  const bytes = (coding && packed.get(coding)) || plain
-  if (bytes !== plain) response.set('content-encoding', coding as string)
+  // The smallest first, whatever order a browser names them in.
+  const coding = [...packed.keys()].find((one) => request.acceptsEncodings(one) === one)
+  const bytes = coding === undefined ? plain : packed.get(coding)!
+  if (coding !== undefined) response.set('content-encoding', coding)
   response.set({ 'content-type': type, vary: 'accept-encoding', 'content-length': String(bytes.length) }).end(bytes)
 }
