@@ -11,6 +11,18 @@ export function cpuSeconds(pid) {
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
 }
 
+/** @param {number} pid @returns {number} how long its main thread has been ready to run, and had no core, so far, s */
+export function waitedSeconds(pid) {
+  return Number(readFileSync(`/proc/${pid}/schedstat`, 'latin1').split(' ')[1]) / 1e9
+}
+
+/** @returns {number} user and system time of every process of this machine so far, s */
+export function machineCpuSeconds() {
+  const line = /^cpu +(\d+) (\d+) (\d+) /m.exec(readFileSync('/proc/stat', 'latin1'))
+  if (line === null) throw new Error('/proc/stat has no line of all cores')
+  return (Number(line[1]) + Number(line[2]) + Number(line[3])) / ticksPerSecond
+}
+
 /** @param {number} pid @returns {number} resident memory, KiB */
 export function residentKiB(pid) {
   const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))
