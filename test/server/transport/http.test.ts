@@ -319,7 +319,8 @@ describe('as server-sent events', () => {
 })
 
 it('loses and doubles nothing where a proxy on the way drops answers, after it has passed on what was asked', async () => {
-  let count = 0
+  // Each direction for itself: no request is repeated into the next loss, however the two fall together.
+  const counts = new Map<string | undefined, number>()
   const port = Number(new URL(url).port)
   const proxy = createServer((request, response) => {
     const onward = httpRequest({
@@ -331,7 +332,10 @@ it('loses and doubles nothing where a proxy on the way drops answers, after it h
     })
     onward.on('error', () => response.destroy())
     onward.on('response', (answer) => {
-      const drop = request.headers['sealway-link'] !== undefined && ++count % 3 === 0
+      const { method } = request
+      const count = (counts.get(method) ?? 0) + 1
+      if (request.headers['sealway-link'] !== undefined) counts.set(method, count)
+      const drop = count % 3 === 0
       response.writeHead(answer.statusCode!, answer.headers)
       if (!drop) answer.pipe(response)
       else {
@@ -366,7 +370,8 @@ it('loses and doubles nothing where a proxy on the way drops answers, after it h
   await eventually(() => Buffer.concat(far[0]!.chunks).length >= up.length, 'all comes up')
   expect(Buffer.concat(seen).equals(down)).toBe(true)
   expect(Buffer.concat(far[0]!.chunks).equals(up)).toBe(true)
-  expect([count > 10, closes]).toEqual([true, []])
+  expect([...counts.values()].reduce((sum, count) => sum + count) > 10).toBe(true)
+  expect(closes).toEqual([])
   near.destroy()
   await eventually(() => far[0]!.closes.length === 1, 'the mediator is told')
 })
