@@ -1,5 +1,6 @@
 # syntax=docker/dockerfile:1
-# The last stage is the mediator: the server workspace installed alone, so that no code that opens payloads is in it.
+# The last stage is the mediator: the server workspace installed alone, so that it runs no code that opens payloads; the
+# dashboard that it hands to browsers is in files that it never reads as code.
 # `--target node` builds the example services instead.
 
 FROM node:20-slim AS sources
@@ -17,6 +18,19 @@ COPY fixtures fixtures
 COPY server server
 COPY scaffold scaffold
 RUN npx tsc -b server scaffold
+
+# What browsers are given: a page that can be a node, and so holds the client library's edition for pages.
+FROM sources AS dashboard-build
+COPY client-lib/package.json client-lib/
+COPY dashboard/package.json dashboard/
+RUN npm ci --workspace client-lib --workspace dashboard --include-workspace-root --loglevel=error
+COPY protocol protocol
+COPY client-lib client-lib
+COPY dashboard dashboard
+COPY migrations migrations
+COPY fixtures fixtures
+COPY server server
+RUN npx tsc -b client-lib/tsconfig.browser.json && npm run build --workspace dashboard
 
 FROM sources AS node-build
 COPY client-lib/package.json client-lib/
@@ -45,6 +59,7 @@ ENV NODE_ENV=production
 RUN npm ci --omit=dev --workspace server --include-workspace-root=false --loglevel=error && npm cache clean --force
 COPY --from=server-build /app/protocol/dist protocol/dist
 COPY --from=server-build /app/server/dist server/dist
+COPY --from=dashboard-build /app/server/dist/dashboard server/dist/dashboard
 COPY --from=server-build /app/scaffold scaffold
 # `.env` and, where no DATABASE_URL says otherwise, sealway.sqlite are kept in the working directory: a volume.
 RUN install -d -o node -g node -m 0700 /data /secrets/node

@@ -10,7 +10,7 @@ const outDir = fileURLToPath(new URL('../server/dist/dashboard', import.meta.url
 /** Every file once more as brotli and gzip, so that the mediator compresses nothing. */
 const packed = {
   name: 'packed',
-  closeBundle() {
+  writeBundle() {
     // The Open Font License travels with the font.
     const { resolve } = createRequire(import.meta.url)
     copyFileSync(resolve('@fontsource-variable/inter/LICENSE'), join(outDir, 'assets', 'inter-LICENSE.txt'))

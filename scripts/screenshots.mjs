@@ -54,10 +54,9 @@ try {
   const light = await open('light', 1_280, 800, true)
   for (const [name, path, act] of pages) await picture(light, name, path, act)
   const dark = await open('dark', 1_280, 800)
-  for (const [name, path, act] of pages.slice(0, 5)) await picture(dark, `${name}-dark`, path, act)
+  await picture(dark, 'topology-dark', '/')
   const phone = await open('dark', 390, 844)
   await picture(phone, 'topology-phone', '/')
-  await picture(phone, 'node-phone', '/nodes/orders-1')
 } catch (error) {
   console.error(error)
   process.exitCode = 1

@@ -117,6 +117,15 @@ describe('the Dockerfile', () => {
     for (const name of ['mediator', 'sources', 'server-build']) expect(stages.get(name)).not.toContain('client-lib')
   })
 
+  it('puts the built dashboard into the mediator, and nothing else of what built it', () => {
+    const copied = [...stages.get('mediator')!.matchAll(/^COPY --from=(\S+) (\S+) (\S+)$/gm)].map(
+      ([, ...parts]) => parts,
+    )
+    expect(copied.filter(([stage]) => stage !== 'server-build')).toEqual([
+      ['dashboard-build', '/app/server/dist/dashboard', 'server/dist/dashboard'],
+    ])
+  })
+
   it('runs as another user than root, and says whether it is well', () => {
     expect(stages.get('mediator')).toMatch(/^USER node$/m)
     expect(stages.get('node')).toMatch(/^USER node$/m)

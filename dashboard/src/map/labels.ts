@@ -14,15 +14,29 @@ const maxLabelledEdges = 14
 const maxNames = 400
 /** Where along an edge its label may stand, the best first. */
 const stops = [0.5, 0.38, 0.62, 0.28]
+/** How far beside an edge that is too short for it. */
+const beside = [18, 34]
+/** Shorter edges have none. */
+const minLabelledPx = 50
 
 /** All that is written on the map. What finds no place is left out: it is said when somebody points at it. */
 export function drawLabels(pen: Pen, scene: Scene, colours: Colours): void {
   const places = new Places()
+  if (scene.layout.spots.size <= maxNames) keepDotsFree(scene, places)
   for (const area of scene.layout.areas) nameArea(pen, scene, colours, area, places)
-  if (scene.edges.length <= maxLabelledEdges) {
-    for (const edge of scene.edges) labelEdge(pen, scene, colours, edge, places)
-  }
   nameNodes(pen, scene, colours, places)
+  if (scene.edges.length > maxLabelledEdges) return
+  for (const edge of scene.edges) labelEdge(pen, scene, colours, edge, places)
+}
+
+function keepDotsFree({ layout, camera, nodes }: Scene, places: Places): void {
+  for (const [name, spot] of layout.spots) {
+    const node = nodes.get(name)
+    if (!node) continue
+    const { x, y } = camera.toView(spot)
+    const size = 2 * dotRadius(node, camera.scale)
+    places.take(x, y, size, size)
+  }
 }
 
 function nameArea(pen: Pen, { camera, nodes }: Scene, colours: Colours, area: Area, places: Places): void {
@@ -99,7 +113,6 @@ function labelEdge(pen: Pen, scene: Scene, colours: Colours, edge: LiveEdge, pla
   const words = edgeWords(edge, nodes.get(edge.to))
   pen.font = font(11, 560)
   const width = pen.measureText(words).width + 14
-  if (Math.hypot(to.x - from.x, to.y - from.y) < width * 0.9) return
   const place = freePlace(from, to, width, places)
   if (!place) return
   const { x, y } = place
@@ -118,9 +131,14 @@ function labelEdge(pen: Pen, scene: Scene, colours: Colours, edge: LiveEdge, pla
 
 function freePlace(from: Spot, to: Spot, width: number, places: Places): Spot | undefined {
   const bend = bendOf(from, to)
-  for (const stop of stops) {
-    const spot = along(from, bend, to, stop)
-    if (places.take(spot.x, spot.y, width + 4, 24)) return spot
-  }
-  return undefined
+  const length = Math.hypot(to.x - from.x, to.y - from.y)
+  const free = (spot: Spot): boolean => places.take(spot.x, spot.y, width + 4, 24)
+  const on = length < width ? undefined : stops.map((stop) => along(from, bend, to, stop)).find(free)
+  if (on || length < minLabelledPx) return on
+  // Beside it, on the side to which it bends.
+  const middle = along(from, bend, to, 0.5)
+  const away = Math.hypot(bend.x - middle.x, bend.y - middle.y) || 1
+  return beside
+    .map((px) => ({ x: middle.x + ((bend.x - middle.x) / away) * px, y: middle.y + ((bend.y - middle.y) / away) * px }))
+    .find(free)
 }

@@ -50,7 +50,7 @@ export function layOut(
     members: members.sort(),
     radius: radiusOf(members.length),
   }))
-  circles.sort((a, b) => b.radius - a.radius || (a.group < b.group ? -1 : 1))
+  circles.sort((a, b) => b.members.length - a.members.length || (a.group < b.group ? -1 : 1))
   const areas = circles.length > maxPacked ? inRows(circles, aspect) : packed(circles, aspect)
   const spots = new Map<string, Spot>()
   for (const area of areas) {

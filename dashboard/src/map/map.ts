@@ -55,7 +55,8 @@ export class NodeMap {
   /** New nodes or edges; those that the filter leaves. */
   set(nodes: ReadonlyMap<string, LiveNode>, edges: readonly LiveEdge[], shown: ReadonlySet<string> | undefined): void {
     this.nodes = nodes
-    this.edges = edges
+    // What a node says to itself is on its own page: an edge to its own dot would show nothing.
+    this.edges = edges.filter(({ from, to }) => from !== to)
     this.shown = shown
     this.isStale = true
     this.showHint()

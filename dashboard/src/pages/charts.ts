@@ -157,6 +157,7 @@ function options(
       {
         ...axis,
         size: 28,
+        space: 76,
         values: (_plot, values, _axis, _space, step) => values.map((value) => clock(value, step < 60)),
       },
       {

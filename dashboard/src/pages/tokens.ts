@@ -160,7 +160,7 @@ function tokenTable(tokens: readonly IssuedToken[], revokeIt: (token: IssuedToke
               make('td', { class: 'mono' }, token.id),
               make('td', {}, scopeWords(token.scopes)),
               make('td', { class: 'number' }, dateTime(token.at)),
-              make('td', {}, token.by.replace(/^operator:/, '')),
+              make('td', { class: 'number' }, token.by.replace(/^operator:/, '')),
               make(
                 'td',
                 { class: 'number' },

@@ -59,7 +59,7 @@ export function openTopology({ feed, go, left }: Context): Page {
       text,
       shown
         ? `${count(shown.size)} of ${plural(nodes.size, 'node')} match.`
-        : `${plural(nodes.size, 'node')} in ${plural(groups, 'group')}. Choose a node or an edge to open it.`,
+        : `${plural(nodes.size, 'node')} in ${plural(groups, 'group')}. Choose one to open it.`,
     )
     const busy = edges.filter(({ framesPerSecond, errorsPerSecond }) => framesPerSecond + errorsPerSecond > 0)
     quiet.hidden = busy.length > 0

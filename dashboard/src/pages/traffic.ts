@@ -21,6 +21,7 @@ export function openTraffic({ feed, left }: Context): Page {
     list.mark(frame)
     detail.hidden = false
     detail.replaceChildren(make('h2', {}, `Frame of ${clockTime(frame.frame.at)}`), frameDetail(frame.frame))
+    detail.scrollIntoView({ block: 'nearest' })
   })
   const card = make('div', { class: 'card' }, list.table.element)
   const none = make(

@@ -38,6 +38,11 @@ describe('sealway start', () => {
     expect(out).toMatch(/storage +.*sealway\.sqlite\n/)
     expect(out).toContain('.env for the mediator, .env.node with the payload key')
     expect(out).toContain('payloads   sealed')
+    const link = /look +(http:\/\/127\.0\.0\.1:\d+)\/login#([\w-]{43}) /.exec(out)!
+    const headers = { 'content-type': 'application/json' }
+    const body = JSON.stringify({ code: link[2] })
+    const logIn = () => fetch(`${link[1]}/api/login/link`, { method: 'POST', headers, body })
+    expect([(await logIn()).status, (await logIn()).status]).toEqual([204, 401])
     const url = /mediator +(\S+)/.exec(out)![1]!
     expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({ ready: true })
     sealway.signal()
