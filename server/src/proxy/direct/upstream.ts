@@ -24,7 +24,11 @@ export class DirectUpstream implements Upstream {
   private readonly direct: Direct
 
   constructor(parts: DirectParts) {
-    const kept: AgentOptions = { keepAlive: true, maxSockets, maxTotalSockets, maxFreeSockets: 16, timeout: idleMs }
+    // As many may be idle as may be busy: with fewer, a burst closes what the next one opens again.
+    const kept: AgentOptions = {
+      ...{ keepAlive: true, maxSockets, maxTotalSockets, maxFreeSockets: maxSockets },
+      timeout: idleMs,
+    }
     this.direct = {
       parts,
       agents: { http: new HttpAgent(kept), https: new HttpsAgent(kept) },
