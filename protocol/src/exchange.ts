@@ -35,6 +35,18 @@ export interface Exposed {
   readonly public: readonly string[]
 }
 
+/** Headers that concern one connection and not the message (RFC 9110 s7.6.1), in lower case: they are not handed on. */
+export const hopByHop: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'transfer-encoding',
+  'upgrade',
+])
+
 /** RFC 9110 s5.6.2. */
 const tokenForm = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 /** RFC 9110 s5.5: no control characters but the tab, and so no way to begin another line. */

@@ -1,19 +1,4 @@
-import type { RawHeaders, RequestHead } from '@sealway/protocol'
-
-/** What concerns one connection, and not the message (RFC 9110 s7.6.1): here there is none. */
-const ofTheConnection: ReadonlySet<string> = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'transfer-encoding',
-  'upgrade',
-])
-
-/** @param name in lower case */
-export const isHopByHop = (name: string): boolean => ofTheConnection.has(name)
+import { hopByHop, type RawHeaders, type RequestHead } from '@sealway/protocol'
 
 /** The value of the first header of this name. @param name in lower case */
 export function headerOf(headers: RawHeaders, name: string): string | undefined {
@@ -34,7 +19,7 @@ export function endToEnd(headers: RawHeaders): string[] {
   const kept: string[] = []
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i]!.toLowerCase()
-    if (!ofTheConnection.has(name) && !named.has(name)) kept.push(headers[i]!, headers[i + 1]!)
+    if (!hopByHop.has(name) && !named.has(name)) kept.push(headers[i]!, headers[i + 1]!)
   }
   return kept
 }

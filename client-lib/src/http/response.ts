@@ -1,8 +1,8 @@
 import { type IncomingMessage, ServerResponse, validateHeaderName, validateHeaderValue } from 'node:http'
 import type { Socket } from 'node:net'
-import type { ResponseHead } from '@sealway/protocol'
+import { hopByHop, type ResponseHead } from '@sealway/protocol'
 import type { Exchange } from './exchange.js'
-import { endToEnd, headerOf, isHopByHop } from './hop-by-hop.js'
+import { endToEnd, headerOf } from './hop-by-hop.js'
 import type { ServedSocket } from './socket.js'
 
 /** What the one who made a response learns of it. */
@@ -230,7 +230,7 @@ function add(raw: string[], name: string, value: unknown): void {
 /** A copy only where there is something to take out. */
 function withoutFraming(raw: string[]): string[] {
   for (let i = 0; i < raw.length; i += 2) {
-    if (isHopByHop(raw[i]!.toLowerCase())) return endToEnd(raw)
+    if (hopByHop.has(raw[i]!.toLowerCase())) return endToEnd(raw)
   }
   return raw
 }

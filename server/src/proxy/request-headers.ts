@@ -4,18 +4,6 @@ import type { Guarded } from './guard.js'
 /** Whose `Forwarded` and `X-Forwarded-*` are believed: nobody's, a proxy's on this machine, everybody's. */
 export type TrustProxy = 'none' | 'loopback' | 'all'
 
-/** What concerns one connection and not the message (RFC 9110 s7.6.1). */
-export const hopByHop: ReadonlySet<string> = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'transfer-encoding',
-  'upgrade',
-])
-
 /** Without them a message is another one: that `Connection` names them changes nothing. */
 const neverListed: ReadonlySet<string> = new Set([
   ...['host', 'content-length', 'content-type', 'cookie', 'forwarded', 'upgrade'],

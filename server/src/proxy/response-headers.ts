@@ -1,5 +1,4 @@
-import type { RawHeaders, ResponseHead } from '@sealway/protocol'
-import { hopByHop } from './request-headers.js'
+import { hopByHop, type RawHeaders, type ResponseHead } from '@sealway/protocol'
 
 /** What of an answer's head decides its framing. */
 export interface AnswerHeaders {

@@ -1,7 +1,7 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage, STATUS_CODES } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import type { Duplex } from 'node:stream'
-import { hopByHop } from '../request-headers.js'
+import { hopByHop } from '@sealway/protocol'
 import { responseHeaders } from '../response-headers.js'
 import type { Visit } from '../visit.js'
 import { failedBy, relayAnswer, watch } from './answer.js'
