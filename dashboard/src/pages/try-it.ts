@@ -24,7 +24,7 @@ export class OwnNode {
   private readonly nothing = make('li', { class: 'muted' }, 'What is said and heard stands here.')
   private node: Node | undefined
 
-  constructor(private readonly context: Pick<Context, 'api' | 'feed'>) {
+  constructor(private readonly context: Pick<Context, 'api'>) {
     this.connectCard.append(make('h2', {}, 'Become a node'), this.connectForm())
     this.sayCard.append(make('h2', {}, 'Say something'), this.sayForm())
     this.list.append(this.nothing)
@@ -120,17 +120,20 @@ export class OwnNode {
   }
 
   private async connect(name: string, group: string, keys: string): Promise<void> {
-    const { api, feed } = this.context
-    const others = groupsOf(feed.nodes)
-      .filter((one) => one !== group)
-      .slice(0, maxGroups)
+    const { api } = this.context
     const node = await connect({
       url: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}`,
       name,
       groups: [group],
       keys,
       timeout: 10_000,
+      // Asked anew for each link: what the feed has heard so far may be less than what there is.
       token: async () => {
+        const { groups } = await api.get<{ groups: readonly { name: string }[] }>('/api/groups')
+        const others = groups
+          .map(({ name }) => name)
+          .filter((one) => one !== group)
+          .slice(0, maxGroups)
         const scopes = others.flatMap((one) => [`send:${one}/*`, `broadcast:${one}`])
         const body = { name, groups: [group], ...(scopes.length > 0 ? { scopes } : {}) }
         return (await api.post<{ token: string }>('/api/tokens', body)).token
