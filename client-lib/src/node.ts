@@ -208,15 +208,19 @@ export class Node {
       timers: this.timers,
       limits,
       logger,
-      events: {
+      allocate: Buffer.allocUnsafe,
+      events: (link, ending) => ({
         ...this.messenger.linkEvents,
+        ...ending,
+        answered: (settle) => settle(),
         peers: (change) => this.watches.changed(change),
+        // Numbers are of one link: what comes late from an old one must not be taken for a new one's.
+        exchange: (type, flags, number, body) => http.exchange(link, type, flags, number, body),
         writable: () => {
           this.messenger.linkEvents.writable()
           http.writable()
         },
-      },
-      exchange: (link, type, flags, number, body) => http.exchange(link, type, flags, number, body),
+      }),
       up: (link, welcome) => this.up(link, welcome),
       down: (error, retryInMs) => this.down(error, retryInMs),
       goaway: (leave) => void this.leaveWhenQuiet(leave),

@@ -14,20 +14,21 @@ import type { Emitter } from '../messaging/events.js'
 import { sameFlow } from '../messaging/frame-id.js'
 import { ReplyStatus } from '../messaging/payload.js'
 import { acceptorFlag, Op, opMask } from '../messaging/streams/wire.js'
+import type { Link } from '../session/link.js'
 import type { Logger } from '../session/log.js'
 import type { Timers } from '../session/timers.js'
+import { signalAfter } from '../session/timers.js'
 import { Answers } from './answers.js'
+import type { PageLinkEvents } from './arrivals.js'
 import { type Bytes, joined, utf8 } from './bytes.js'
 import type { Arrival, FlowOrder } from './delivery.js'
 import type { PageEvents } from './events.js'
 import { Hints, Rate } from './hints.js'
 import { Inbox } from './inbox.js'
 import type { PageKeyring } from './keyring.js'
-import type { Link, LinkEvents } from './link.js'
 import { type InboundRoute, Opener, type Refusal } from './open.js'
 import { Outlet, type OutletParts } from './outlet.js'
 import { Call, type Question } from './question.js'
-import { signalAfter } from './timers.js'
 import { Verbs } from './verbs.js'
 
 export interface MessengerParts {
@@ -154,7 +155,7 @@ export class Messenger {
 
   // ---- the link
 
-  readonly linkEvents: Omit<LinkEvents, 'closed' | 'goaway' | 'peers'> = {
+  readonly linkEvents: Omit<PageLinkEvents, 'closed' | 'goaway' | 'peers'> = {
     announce: (route, from, to, scope) => this.inbox.announce(route, from, to, scope),
     retire: (route) => this.inbox.retire(route),
     deliver: (route, sealed) => this.inbox.deliver(route, sealed),

@@ -11,16 +11,17 @@ import {
 import { aborted, timeoutOf, type WaitOptions } from '../messaging/deadline.js'
 import { Emitter } from '../messaging/events.js'
 import { PeerWatches, peersOf } from '../peers.js'
+import { Dialer } from '../session/dialer.js'
+import type { Link } from '../session/link.js'
 import type { Timers } from '../session/timers.js'
+import { signalAfter } from '../session/timers.js'
+import { inArrivalOrder } from './arrivals.js'
 import type { PageHandler } from './delivery.js'
-import { Dialer } from './dialer.js'
 import type { PageEvents } from './events.js'
 import { PageKeyring, type PageKeys } from './keyring.js'
-import type { Link } from './link.js'
 import { Messenger } from './messenger.js'
 import { type PageOptions, type PageSurroundings, type ResolvedPage, realPage, resolvePage } from './options.js'
 import type { PageBroadcastReport } from './question.js'
-import { signalAfter } from './timers.js'
 import type { PageAckedOptions, PageBroadcastOptions, PageCallOptions, PageReceipt, PageSendOptions } from './verbs.js'
 
 const queryTimeoutMs = 10_000
@@ -105,7 +106,11 @@ export class PageNode {
       timers,
       limits,
       logger,
-      events: { ...this.messenger.linkEvents, peers: (change) => this.watches.changed(change) },
+      allocate: (bytes) => new Uint8Array(bytes),
+      events: (link, ending) => {
+        const peers = (change: PeerChange): void => this.watches.changed(change)
+        return inArrivalOrder(link, { ...this.messenger.linkEvents, ...ending, peers })
+      },
       up: (link, welcome) => this.up(link, welcome),
       down: (error, retryInMs) => this.down(error, retryInMs),
       goaway: (leave) => void this.leaveWhenQuiet(leave),

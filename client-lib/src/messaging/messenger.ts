@@ -330,7 +330,7 @@ export class Messenger {
     this.link.openRoute(outlet.number, outlet.to, outlet.scope)
   }
 
-  readonly linkEvents: Omit<LinkEvents, 'closed' | 'goaway' | 'peers' | 'exchange'> = {
+  readonly linkEvents: Omit<LinkEvents, 'closed' | 'goaway' | 'answered' | 'peers' | 'exchange'> = {
     announce: (route, from, to, scope) => this.inbox.announce(route, from, to, scope),
     retire: (route) => this.peerLeft(this.inbox.retire(route)),
     deliver: (route, sealed) => this.inbox.receive(route, sealed),

@@ -22,9 +22,10 @@ export interface DialerParts {
   readonly limits: Limits
   readonly logger: Logger
   readonly timers: Timers
-  readonly events: Omit<LinkEvents, 'closed' | 'goaway' | 'exchange'>
-  /** A frame of an HTTP exchange. Numbers are of one link: what comes late from an old one must not be taken for a new one's. */
-  readonly exchange: (link: Link, type: number, flags: number, number: number, body: Uint8Array) => void
+  /** Memory for frames that arrive in pieces; need not be cleared. */
+  readonly allocate: (bytes: number) => Uint8Array
+  /** What a new link tells; `ending` is the dialer's part of it. */
+  readonly events: (link: Link, ending: Pick<LinkEvents, 'closed' | 'goaway'>) => LinkEvents
   readonly up: (link: Link, welcome: Welcome) => void
   /** The link is gone, or could not be made; the next attempt is `retryInMs` away. */
   readonly down: (error: SealwayError, retryInMs: number) => void
@@ -102,21 +103,18 @@ export class Dialer {
       // First, because a connection that says nothing is cut by the mediator.
       const token = await this.token(signal)
       const connection = await parts.transport.connect(parts.url, { signal })
-      const fresh = new Link(connection, parts.clock)
+      const fresh = new Link(connection, parts.clock, parts.allocate)
       link = fresh
-      const events: LinkEvents = {
-        ...parts.events,
-        exchange: (type, flags, number, body) => parts.exchange(fresh, type, flags, number, body),
-        goaway: (farewell) => {
-          parts.logger.info({ message: farewell.message }, 'the mediator asks to leave')
-          const { reconnectInMs } = farewell
+      const events = parts.events(fresh, {
+        goaway: ({ message, reconnectInMs }) => {
+          parts.logger.info({ message }, 'the mediator asks to leave')
           parts.goaway(() => this.leave(fresh, typeof reconnectInMs === 'number' ? reconnectInMs : 0))
         },
         closed: (error) => {
           lost = error
           this.broke(fresh, error)
         },
-      }
+      })
       const welcome = await fresh.begin({ ...parts.hello, versions: [protocolVersion], token }, events, signal)
       if (this.finished) return this.end(fresh)
       // It may have ended in the same chunk in which it was welcomed.
@@ -139,31 +137,29 @@ export class Dialer {
   }
 
   private broke(link: Link, error: SealwayError): void {
-    if (this.link !== link || this.finished) return
-    this.link = undefined
-    this.parts.timers.clear(this.renewTimer)
-    this.downSince = this.parts.clock()
-    this.retry(error)
+    if (this.gone(link)) this.retry(error)
   }
 
   /** The mediator said when to come back; until then it is gone or going. */
   private leave(link: Link, reconnectInMs: number): void {
-    if (this.link !== link || this.finished) return
-    this.link = undefined
-    this.parts.timers.clear(this.renewTimer)
+    if (!this.gone(link)) return
     this.end(link)
-    this.downSince = this.parts.clock()
     const error = new SealwayError('DRAINING', { message: 'the mediator is shutting down', hop: 'mediator' })
     this.schedule(error, this.bounded(reconnectInMs))
   }
 
+  /** @returns false where it was no more the one that counts */
+  private gone(link: Link): boolean {
+    if (this.link !== link || this.finished) return false
+    this.link = undefined
+    this.parts.timers.clear(this.renewTimer)
+    this.downSince = this.parts.clock()
+    return true
+  }
+
   private retry(error: SealwayError): void {
     // A name held by another process is a mistake at the start; later it is our own old link, not yet given up.
-    const final = retryOf(error.code) === 'never' || (error.code === 'NAME_IN_USE' && !this.everUp)
-    if (final) {
-      this.stop(error)
-      return
-    }
+    if (retryOf(error.code) === 'never' || (error.code === 'NAME_IN_USE' && !this.everUp)) return this.stop(error)
     const told = (error.data as { reconnectInMs?: unknown } | undefined)?.reconnectInMs
     this.schedule(error, typeof told === 'number' ? this.bounded(told) : this.backoffMs())
   }
@@ -192,14 +188,7 @@ export class Dialer {
   /** @throws SealwayError `NOT_CONNECTED` where it takes too long; whatever the token source throws */
   private token(signal: AbortSignal): Promise<string> {
     return new Promise((resolve, reject) => {
-      const onAbort = (): void =>
-        reject(
-          new SealwayError('NOT_CONNECTED', {
-            message: 'the token source did not give a token in time',
-            outcome: 'not-delivered',
-            hop: 'client',
-          }),
-        )
+      const onAbort = (): void => reject(notConnected('the token source did not give a token in time'))
       signal.addEventListener('abort', onAbort, { once: true })
       Promise.resolve()
         .then(() => this.parts.token())
@@ -234,7 +223,7 @@ export class Dialer {
 /** What is left of a token's life, ms; a minute where it cannot be read (opaque tokens are renewed often). */
 function lifeOf(token: string, now: number): number {
   try {
-    const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { exp?: unknown }
+    const claims = JSON.parse(atob(base64Of(token.split('.')[1] ?? ''))) as { exp?: unknown }
     if (typeof claims.exp === 'number') return claims.exp * 1_000 - now
   } catch {
     // Not a JWT.
@@ -242,11 +231,13 @@ function lifeOf(token: string, now: number): number {
   return 60_000
 }
 
+/** Of base64url (RFC 7515 s2). What it says may then be no UTF-8 any more; `exp` is a number. */
+const base64Of = (text: string): string => text.replaceAll('-', '+').replaceAll('_', '/')
+
+const notConnected = (message: string, cause?: unknown): SealwayError =>
+  new SealwayError('NOT_CONNECTED', { message, outcome: 'not-delivered', hop: 'client', cause })
+
 const asSealwayError = (error: unknown): SealwayError =>
   error instanceof SealwayError
     ? error
-    : new SealwayError('NOT_CONNECTED', {
-        message: `connecting failed: ${error instanceof Error ? error.message : String(error)}`,
-        outcome: 'not-delivered',
-        cause: error,
-      })
+    : notConnected(`connecting failed: ${error instanceof Error ? error.message : String(error)}`, error)

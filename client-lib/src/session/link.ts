@@ -45,6 +45,8 @@ export interface LinkEvents {
   writable(): void
   /** A chunk was read to its end. */
   idle(): void
+  /** The mediator's answer to a question has come, or none will; `settle` tells who asked. */
+  answered(settle: () => void): void
   /** Once, after which nothing follows. */
   closed(error: SealwayError): void
 }
@@ -57,9 +59,9 @@ export class Link {
   welcome!: Welcome
   private readonly connection: Connection
   private readonly clock: () => number
-  private readonly reader = new FrameReader(limits.hardMaxFrameBytes, Buffer.allocUnsafe)
+  private readonly reader: FrameReader
   private events: LinkEvents | undefined
-  private readonly queries = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>()
+  private readonly queries = new Map<number, { resolve(value: unknown): void; reject(error: unknown): void }>()
   private lastQuery = 0
   private onWelcome: ((error?: SealwayError) => void) | undefined
   private farewell: Farewell | undefined
@@ -70,9 +72,11 @@ export class Link {
   private ended = false
   private full = false
 
-  constructor(connection: Connection, clock: () => number) {
+  /** @param allocate memory for frames that arrive in pieces; need not be cleared */
+  constructor(connection: Connection, clock: () => number, allocate: (bytes: number) => Uint8Array) {
     this.connection = connection
     this.clock = clock
+    this.reader = new FrameReader(limits.hardMaxFrameBytes, allocate)
     this.heardAt = clock()
   }
 
@@ -104,12 +108,9 @@ export class Link {
       const settle = (error?: SealwayError): void => {
         signal.removeEventListener('abort', onAbort)
         this.onWelcome = undefined
-        if (error) {
-          this.destroy()
-          reject(error)
-        } else {
-          resolve()
-        }
+        if (!error) return resolve()
+        this.destroy()
+        reject(error)
       }
       this.onWelcome = settle
       if (signal.aborted) return onAbort()
@@ -129,7 +130,7 @@ export class Link {
     this.write([encodeOpen(route, to, scope)])
   }
 
-  /** @throws SealwayError with the mediator's code, `LINK_LOST` or `TIMEOUT` */
+  /** @throws SealwayError with the mediator's code, `LINK_LOST` or `BUSY`; the reason of the signal */
   query(question: Query, signal: AbortSignal): Promise<unknown> {
     if (this.queries.size >= maxQueries) {
       return Promise.reject(new SealwayError('BUSY', { message: 'too many questions to the mediator at once' }))
@@ -141,26 +142,20 @@ export class Link {
         this.queries.delete(id)
         reject(signal.reason)
       }
-      const settle = (): void => signal.removeEventListener('abort', onAbort)
+      const settled = (settle: (value: unknown) => void) => (value: unknown) => {
+        signal.removeEventListener('abort', onAbort)
+        settle(value)
+      }
       if (signal.aborted) return onAbort()
       signal.addEventListener('abort', onAbort)
-      this.queries.set(id, {
-        resolve: (value) => {
-          settle()
-          resolve(value)
-        },
-        reject: (error) => {
-          settle()
-          reject(error)
-        },
-      })
+      this.queries.set(id, { resolve: settled(resolve), reject: settled(reject) })
       this.write([encodeJson(FrameType.query, question, id)])
     })
   }
 
   /** Hands the mediator a fresh token for this link. */
   renewToken(token: string): void {
-    this.write([encodeFrame(FrameType.token, 0, Buffer.from(token, 'latin1'))])
+    this.write([encodeFrame(FrameType.token, 0, latin1(token))])
   }
 
   /** Called about once a second: pings when it is quiet, and gives up when nothing is heard. */
@@ -169,8 +164,7 @@ export class Link {
     const { pingEveryMs, deadAfterMs } = this.welcome.limits
     const quietMs = now - this.heardAt
     if (quietMs >= deadAfterMs) {
-      this.farewell = { code: 'HEARTBEAT_LOST', message: `the mediator was not heard for ${quietMs} ms` }
-      this.destroy()
+      this.giveUp('HEARTBEAT_LOST', `the mediator was not heard for ${quietMs} ms`)
     } else if (quietMs >= pingEveryMs && now - this.pingedAt >= pingEveryMs) {
       this.pingedAt = now
       this.write([encodeFrame(FrameType.ping)])
@@ -194,6 +188,24 @@ export class Link {
     this.finish()
   }
 
+  /** Ends it for a reason of this side. */
+  giveUp(code: Code, message: string): void {
+    this.farewell = { code, message }
+    this.destroy()
+  }
+
+  /** Ends it because of what the mediator sent. */
+  fail(error: unknown): void {
+    if (this.ended) return
+    const { code, message } = error instanceof SealwayError ? error : new SealwayError('INTERNAL')
+    this.broken = new SealwayError(this.welcome ? 'LINK_LOST' : code, {
+      message: `the mediator sent what this library cannot read: ${message}`,
+      hop: 'client',
+      cause: error,
+    })
+    this.destroy()
+  }
+
   pause(): void {
     this.connection.pause()
   }
@@ -208,13 +220,7 @@ export class Link {
     try {
       this.reader.push(chunk, this.onFrame)
     } catch (error) {
-      const { code, message } = error instanceof SealwayError ? error : new SealwayError('INTERNAL')
-      this.broken = new SealwayError(this.welcome ? 'LINK_LOST' : code, {
-        message: `the mediator sent what this library cannot read: ${message}`,
-        hop: 'client',
-        cause: error,
-      })
-      this.destroy()
+      this.fail(error)
       return
     }
     if (this.welcome) this.events!.idle()
@@ -270,7 +276,7 @@ export class Link {
         this.onWelcome?.()
         return
       case FrameType.ping:
-        this.write([encodeFrame(FrameType.pong, route, body.slice())])
+        this.write([encodeFrame(FrameType.pong, route, body)])
         return
       case FrameType.pong:
         return
@@ -296,11 +302,13 @@ export class Link {
   }
 
   private answered(id: number, answer: unknown): void {
-    const waiting = this.queries.get(id)
-    this.queries.delete(id)
-    const { error } = answer as { error?: { code: unknown; message: unknown } }
-    if (!error) waiting?.resolve(answer)
-    else waiting?.reject(new SealwayError(toCode(error.code), { message: String(error.message), hop: 'mediator' }))
+    this.events!.answered(() => {
+      const waiting = this.queries.get(id)
+      this.queries.delete(id)
+      const { error } = answer as { error?: { code: unknown; message: unknown } }
+      if (!error) waiting?.resolve(answer)
+      else waiting?.reject(new SealwayError(toCode(error.code), { message: String(error.message), hop: 'mediator' }))
+    })
   }
 
   private finish(cause?: Error): void {
@@ -316,14 +324,20 @@ export class Link {
             data: { reconnectInMs: farewell.reconnectInMs },
           })
         : new SealwayError('LINK_LOST', { message: 'the link to the mediator broke', hop: 'client', cause })
-    for (const waiting of this.queries.values()) waiting.reject(error)
-    this.queries.clear()
-    if (this.onWelcome) this.onWelcome(broken || farewell ? error : notConnected(error.message, cause))
-    else if (this.welcome) this.events!.closed(error)
+    if (this.onWelcome) return this.onWelcome(broken || farewell ? error : notConnected(error.message, cause))
+    if (!this.welcome) return
+    this.events!.answered(() => {
+      for (const waiting of this.queries.values()) waiting.reject(error)
+      this.queries.clear()
+    })
+    this.events!.closed(error)
   }
 }
 
 const notConnected = (message: string, cause?: unknown) =>
   new SealwayError('NOT_CONNECTED', { message, outcome: 'not-delivered', hop: 'client', cause })
+
+/** Tokens are ASCII (RFC 7519 s3). */
+const latin1 = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0))
 
 const toCode = (code: unknown): Code => (isCode(code) ? code : 'INTERNAL')

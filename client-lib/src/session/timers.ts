@@ -1,5 +1,3 @@
-import { performance } from 'node:perf_hooks'
-
 /** Time as this library uses it; tests hand in their own. */
 export interface Timers {
   /** ms, never set back. */
@@ -12,7 +10,7 @@ export interface Timers {
 }
 
 /** setTimeout takes no more (2^31 - 1 ms, 24.8 days); a longer wait fires at once there. */
-const maxTimerMs = 0x7fff_ffff
+export const maxTimerMs = 0x7fff_ffff
 
 export const realTimers: Timers = {
   monotonic: () => performance.now(),
