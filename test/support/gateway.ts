@@ -2,7 +2,7 @@ import { createSecretKey, randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { limits } from '@sealway/protocol'
-import { Ajv2020 } from 'ajv/dist/2020.js'
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 import type { Express } from 'express'
 import { operatorKey } from '../../server/src/auth/keys'
 import { createRevocations } from '../../server/src/auth/revocations'
@@ -129,32 +129,56 @@ interface Operation {
   readonly responses: { readonly [status: string]: { content?: { [type: string]: { schema: object } } } }
 }
 
-/** A caller that holds every answer against what the document says of it. */
-export async function createCaller(url: string, documentPath: string, authorization: string) {
-  const answer = await fetch(url + documentPath, { headers: { authorization } })
-  const document = (await answer.json()) as Document
-  const ajv = new Ajv2020({ strict: false })
-  ajv.addSchema({ ...document, $id: 'doc' })
-  const pointer = (text: string) => text.replaceAll('~', '~0').replaceAll('/', '~1')
+/** Compiling a schema takes far longer than a request, and every test has a caller of its own: once for all of them. */
+const contracts = new Map<string, Contract>()
 
-  const documented = (method: string, path: string): string | undefined =>
-    Object.keys(document.paths)
-      .filter((template) => method in document.paths[template]!)
-      .sort((a, b) => a.split('{').length - b.split('{').length)
-      .find((template) => new RegExp(`^${template.replace(/\{\w+\}/g, '[^/]+')}$`).test(path))
+/** What an OpenAPI document says of answers. */
+class Contract {
+  readonly document: Document
+  private readonly ajv = new Ajv2020({ strict: false })
+  private readonly compiled = new Map<string, ValidateFunction>()
 
-  const check = (method: string, path: string, status: number, type: string | undefined, body: unknown) => {
-    const template = documented(method, path)
+  constructor(text: string) {
+    this.document = JSON.parse(text) as Document
+    this.ajv.addSchema({ ...this.document, $id: 'doc' })
+  }
+
+  /** @throws where the answer is none of those that the document names */
+  check(method: string, path: string, status: number, type: string | undefined, body: unknown): void {
+    const template = this.documented(method, path)
     if (template === undefined) return
-    const answers = document.paths[template]![method]!.responses
-    const said = answers[status]
+    const said = this.document.paths[template]![method]!.responses[status]
     if (!said) throw new Error(`${method} ${template} answered ${status}, which its document does not name`)
     if (body === undefined) return
     if (!said.content?.[type!]) throw new Error(`${method} ${template} ${status} answered ${type}, not as documented`)
-    const at = ['paths', template, method, 'responses', String(status), 'content', type!, 'schema'].map(pointer)
-    const fits = ajv.compile({ $ref: `doc#/${at.map(encodeURIComponent).join('/')}` })
-    if (!fits(body)) throw new Error(`${method} ${template} ${status}: ${ajv.errorsText(fits.errors)}`)
+    const fits = this.schema(['paths', template, method, 'responses', String(status), 'content', type!, 'schema'])
+    if (!fits(body)) throw new Error(`${method} ${template} ${status}: ${this.ajv.errorsText(fits.errors)}`)
   }
+
+  private documented(method: string, path: string): string | undefined {
+    return Object.keys(this.document.paths)
+      .filter((template) => method in this.document.paths[template]!)
+      .sort((a, b) => a.split('{').length - b.split('{').length)
+      .find((template) => new RegExp(`^${template.replace(/\{\w+\}/g, '[^/]+')}$`).test(path))
+  }
+
+  private schema(at: readonly string[]): ValidateFunction {
+    const pointer = at.map((text) => encodeURIComponent(text.replaceAll('~', '~0').replaceAll('/', '~1'))).join('/')
+    let fits = this.compiled.get(pointer)
+    if (!fits) {
+      fits = this.ajv.compile({ $ref: `doc#/${pointer}` })
+      this.compiled.set(pointer, fits)
+    }
+    return fits
+  }
+}
+
+/** A caller that holds every answer against what the document says of it. */
+export async function createCaller(url: string, documentPath: string, authorization: string) {
+  const answer = await fetch(url + documentPath, { headers: { authorization } })
+  const described = await answer.text()
+  const contract = contracts.get(described) ?? new Contract(described)
+  contracts.set(described, contract)
 
   const call = async (method: string, path: string, body?: unknown, init: RequestInit = {}): Promise<Reply> => {
     const response = await fetch(url + path, {
@@ -171,8 +195,8 @@ export async function createCaller(url: string, documentPath: string, authorizat
     const text = await response.text()
     const type = response.headers.get('content-type')?.split(';')[0]
     const parsed: unknown = text === '' ? undefined : type?.endsWith('json') ? JSON.parse(text) : text
-    check(method.toLowerCase(), path.split('?')[0]!, response.status, type, parsed)
+    contract.check(method.toLowerCase(), path.split('?')[0]!, response.status, type, parsed)
     return { status: response.status, headers: response.headers, body: parsed }
   }
-  return { document, call }
+  return { document: contract.document, call }
 }
