@@ -39,6 +39,6 @@ export default {
     '^#migrations$': '<rootDir>/migrations/index.ts',
   },
   // Not a measure of speed: what hangs ends here, also on a machine several times slower than any seen so far.
-  testTimeout: 60_000,
+  testTimeout: 180_000,
   modulePathIgnorePatterns: ['<rootDir>/.*/dist/'],
 }

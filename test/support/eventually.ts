@@ -1,10 +1,12 @@
+import { patienceMs } from './patience.js'
+
 const everyMs = 20
 
 /** For what has no event: asks again until it gives something, and rejects when it has not within `limitMs`. */
 export async function eventually<T>(
   what: string,
   found: () => T | undefined | false | Promise<T | undefined | false>,
-  limitMs = 10_000,
+  limitMs = patienceMs,
 ): Promise<T> {
   for (const until = performance.now() + limitMs; ; ) {
     const value = await found()

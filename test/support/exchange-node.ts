@@ -26,6 +26,7 @@ import {
 } from '@sealway/protocol'
 import { tcpTransport } from '../../client-lib/src/transport/tcp'
 import { tokenFor } from './link'
+import { patienceMs } from './patience'
 
 export interface ExchangeNodeOptions {
   readonly name?: string
@@ -238,7 +239,7 @@ export class ExchangeNode {
   }
 
   /** Resolves as soon as `found` gives something; rejects when it has not within `limitMs`. */
-  until<T>(what: string, found: () => T | undefined | false, limitMs = 20_000): Promise<T> {
+  until<T>(what: string, found: () => T | undefined | false, limitMs = patienceMs): Promise<T> {
     return new Promise((resolve, reject) => {
       const look = (): void => {
         const value = found()

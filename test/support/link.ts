@@ -25,6 +25,7 @@ import {
 } from '@sealway/protocol'
 import { chooseTransport } from '../../client-lib/src/transport/choose.js'
 import { mintToken } from '../../server/src/auth/token.js'
+import { patienceMs } from './patience.js'
 
 export interface Frame {
   readonly type: number
@@ -82,7 +83,7 @@ export class RawLink {
   }
 
   /** Resolves as soon as `found` gives something; rejects when it has not within `limitMs`. */
-  until<T>(what: string, found: () => T | undefined | false, limitMs = 10_000): Promise<T> {
+  until<T>(what: string, found: () => T | undefined | false, limitMs = patienceMs): Promise<T> {
     return new Promise((resolve, reject) => {
       const settle = () => {
         clearTimeout(timer)

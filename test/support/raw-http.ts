@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net'
+import { patienceMs } from './patience'
 
 /** A client on a socket that sends what it is told to, and keeps what comes, byte for byte. */
 export class RawClient {
@@ -30,7 +31,7 @@ export class RawClient {
     return this
   }
 
-  until<T>(what: string, found: (text: string) => T | undefined | false, limitMs = 20_000): Promise<T> {
+  until<T>(what: string, found: (text: string) => T | undefined | false, limitMs = patienceMs): Promise<T> {
     return new Promise((resolve, reject) => {
       const look = (): void => {
         const value = found(this.text)

@@ -1,7 +1,8 @@
 import type { SealwayError } from '@sealway/protocol'
+import { patienceMs } from './patience.js'
 
 /** Turns of the event loop until something holds; an error that names it where it does not within the limit. */
-export async function until(condition: () => boolean, what: string, limitMs = 5_000): Promise<void> {
+export async function until(condition: () => boolean, what: string, limitMs = patienceMs): Promise<void> {
   const end = performance.now() + limitMs
   while (!condition()) {
     if (performance.now() > end) throw new Error(`not within ${limitMs} ms: ${what}`)
@@ -10,7 +11,7 @@ export async function until(condition: () => boolean, what: string, limitMs = 5_
 }
 
 /** The same where other processes need the processor in between. */
-export async function eventually(condition: () => boolean, what: string, limitMs = 10_000): Promise<void> {
+export async function eventually(condition: () => boolean, what: string, limitMs = patienceMs): Promise<void> {
   const end = performance.now() + limitMs
   while (!condition()) {
     if (performance.now() > end) throw new Error(`not within ${limitMs} ms: ${what}`)

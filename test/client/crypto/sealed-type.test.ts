@@ -37,5 +37,5 @@ describe('the type of sealed bytes', () => {
       `export const d = (sealed: Sealed): Uint8Array => sealed`,
     ]
     expect(linesWithErrors(code.join('\n'))).toEqual([3, 4, 6])
-  }, 60_000)
+  })
 })

@@ -11,7 +11,7 @@ beforeAll(() => {
   const built = spawnSync('node', ['scripts/prepare.mjs', 'build'], { cwd: root, encoding: 'utf8' })
   expect([built.status, built.stderr]).toEqual([0, ''])
   folder = mkdtempSync(join(tmpdir(), 'sealway-main-'))
-}, 120_000)
+})
 afterAll(() => {
   if (folder) rmSync(folder, { recursive: true, force: true })
 })

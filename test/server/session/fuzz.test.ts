@@ -101,7 +101,7 @@ it('50,000 links whose first bytes are malformed each end with a code of the tab
   }
   expect(world.log.filter(({ level }) => level === 'error')).toEqual([])
   expect([world.relay.linkCount, world.relay.presence.count, world.relay.budget.usedBytes]).toEqual([0, 0, 0])
-}, 30_000)
+})
 
 it('50,000 links that send something malformed once they were welcomed end so too, and touch nobody', async () => {
   const random = seeded(20_240_602)
@@ -126,4 +126,4 @@ it('50,000 links that send something malformed once they were welcomed end so to
   expect([world.relay.linkCount, world.relay.presence.count, world.relay.budget.usedBytes]).toEqual([1, 1, 0])
   expect([bystander.closed, bystander.frames]).toEqual([false, []])
   expect(({} as { polluted?: unknown }).polluted).toBeUndefined()
-}, 60_000)
+})

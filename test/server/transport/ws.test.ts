@@ -213,7 +213,7 @@ describe('what is no piece of a link', () => {
 it('one that never begins its link is closed', async () => {
   const { closed } = await handmade()
   await closed
-}, 10_000)
+})
 
 it('there is no other transport of socket.io: long polling is refused', async () => {
   const response = await fetch(`http://127.0.0.1:${port}/socket.io/?EIO=4&transport=polling`)
