@@ -17,8 +17,10 @@ import { sealway } from './systems/sealway/system.mjs'
  * mediator does to them from what the cores do. Mediators, callers, flooders and flooded are processes of their own.
  *
  * `--pin` gives the mediator and the callers two cores, and all who flood and are flooded two others (four cores, Linux):
- * what is left then is the mediator's. `--others 0.3` takes a phase again in which other programs had more than so many
- * cores. Beside its latencies each phase tells how long the mediator and the callers were ready to run and had no core.
+ * what is left then is the mediator's. `--nice` lets the flooders and the flooded run only where nobody else wants a
+ * core (SCHED_IDLE, Linux), as if they had machines of their own. `--others 0.3` takes a phase again in which other
+ * programs had more than so many cores. Beside its latencies each phase tells how long the mediator and the callers were
+ * ready to run and had no core.
  */
 const kinds = ['quiet', 'flooded', 'elsewhere']
 const callers = 20
@@ -31,6 +33,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '3' },
     prof: { type: 'boolean' },
+    nice: { type: 'boolean' },
     pin: { type: 'boolean' },
     others: { type: 'string' },
   },
@@ -75,8 +78,9 @@ try {
   const arenas = [here, elsewhere]
   const members = names('caller', callers).map((name) => ({ name, groups: ['callers'] }))
   const quiet = await start('callers', { endpoint: here.endpoint, members })
+  const floods = arenas.flatMap(({ flooder, busy, group }) => [flooder, busy, group])
+  if (values.nice) for (const { running } of floods) execFileSync('chrt', ['-a', '-i', '-p', '0', String(running.pid)])
   if (values.pin) {
-    const floods = arenas.flatMap(({ flooder, busy, group }) => [flooder, busy, group])
     pin('0-1', [elsewhere.pid, ...floods.map(({ running }) => running.pid)])
     pin('2-3', [here.pid, quiet.running.pid])
   }

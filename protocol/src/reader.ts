@@ -28,6 +28,11 @@ export class FrameReader {
     return this.headFilled === 0
   }
 
+  /** Whether memory that was allocated here waits for the rest of its frame. */
+  get assembling(): boolean {
+    return this.partial !== undefined
+  }
+
   /**
    * @param onFrame is called for each complete frame, in order
    * @throws SealwayError `TOO_LARGE` or `MALFORMED`; the reader must not be used after it

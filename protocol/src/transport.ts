@@ -3,10 +3,7 @@ import { SealwayError } from './errors.js'
 export type TransportName = 'tcp' | 'ipc' | 'ws' | 'http' | 'udp' | 'memory'
 
 export interface ConnectionEvents {
-  /**
-   * Bytes in order, cut anywhere. A mediator's transports hand the chunk over, to keep and to change in place;
-   * a node's may reuse it as soon as the call returns.
-   */
+  /** Bytes in order, cut anywhere. They may be changed in place; what they lie in is read into again after the call. */
   data(chunk: Uint8Array): void
   /** After a `write` that returned false: everything written is on its way. */
   drain(): void
@@ -22,7 +19,7 @@ export interface Connection {
   /** Exactly once, before anything is read. */
   start(events: ConnectionEvents): void
   /**
-   * Writes the parts in order; they must not be changed afterwards.
+   * Writes the parts in order. They must not be changed until it has returned true, or `drain` was called.
    * @returns false when they wait in this process: write nothing more until `drain`.
    */
   write(parts: readonly Uint8Array[]): boolean

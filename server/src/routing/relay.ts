@@ -14,6 +14,7 @@ import { type GroupTotal, GroupTotals } from '../observe/groups.js'
 import type { Log } from '../observe/log.js'
 import type { Registry } from '../registry/registry.js'
 import { Admission } from '../session/admission.js'
+import { BlockPool } from '../session/block.js'
 import type { Budget } from '../session/outbox.js'
 import type { Route } from '../session/route.js'
 import { Session, type SessionEvents } from '../session/session.js'
@@ -68,6 +69,7 @@ export class Relay {
   private readonly admission: Admission
   private readonly events: SessionEvents
   private readonly turn: Turn
+  private readonly blocks = new BlockPool()
   private coarseNow: number
   private unauthenticated = 0
   private readonly unauthenticatedBy = new Map<string, number>()
@@ -92,6 +94,7 @@ export class Relay {
       known: async (kind, name) =>
         kind === 'node' ? (await parts.registry.node(name)) !== undefined : parts.registry.groupExists(name),
       count: (outcome, frames, bytes) => this.counters.add(outcome, frames, bytes),
+      blocks: this.blocks,
       refused: ({ sender, to }, outcome, frames) =>
         parts.log.debug({ from: sender.member!.name, to, outcome, frames }, 'frames refused'),
       now: this.now,
@@ -150,6 +153,7 @@ export class Relay {
       connection,
       limits: this.parts.limits,
       budget: this.budget,
+      blocks: this.blocks,
       log: this.parts.log,
       now: this.now,
       turn: this.turn,

@@ -13,6 +13,7 @@ import {
   parseAddress,
   parseName,
 } from '@sealway/protocol'
+import type { Block, BlockPool } from '../session/block.js'
 import { type Releasable, SharedRelease } from '../session/outbox.js'
 import { Route } from '../session/route.js'
 import { frameIdOfFrame, framesOf, type Session } from '../session/session.js'
@@ -21,9 +22,13 @@ import type { Presence } from './presence.js'
 /** What became of frames: handed to these many links, or not, and why. */
 export type Outcome = { readonly accepted: number } | { readonly rejected: Code }
 
+/** From so many bytes on a broadcast lies in memory once for all of its members; below, copies cost less than pieces. */
+const sharedFromBytes = 4 * 1024
+
 export interface RouterParts {
   readonly presence: Presence
   readonly limits: Limits
+  readonly blocks: BlockPool
   /** May this link send there? Asked once per route and target. */
   readonly policy: (sender: Session, route: Route, target: Session | undefined) => boolean
   /** Whether the database knows this node or group; asked only where nobody live answers to it. */
@@ -115,17 +120,21 @@ export class Router {
     if ('accepted' in outcome) return
     route.accept(run.length, frames)
     const ids = Array.from(framesOf(run), frameIdOfFrame)
-    const reject = (why: Code): void => {
+    const reject = (why: Code, refused: Uint8Array): void => {
       // What was refused uses no window.
       route.release(run.length, frames)
       this.parts.count(why, frames, run.length)
       this.parts.refused(route, why, frames)
-      this.watcher?.refused(route, undefined, why, run, frames)
+      this.watcher?.refused(route, undefined, why, refused, frames)
       for (const id of ids) route.sender.control(encodeReject(route.number, codeNumber(why), id))
     }
-    if (outcome.rejected !== 'OFFLINE' || !route.lookup) reject(outcome.rejected)
+    if (outcome.rejected !== 'OFFLINE' || !route.lookup) reject(outcome.rejected, run)
     // Offline, or never heard of? The database is being asked; the window bounds what waits for its answer.
-    else void route.lookup.then(() => reject(route.absence ?? 'OFFLINE'))
+    else {
+      // The run is ours during this call only; who watches is told of it after that.
+      const kept = this.watcher ? new Uint8Array(run) : run
+      void route.lookup.then(() => reject(route.absence ?? 'OFFLINE', kept))
+    }
   }
 
   private route(route: Route, run: Uint8Array, frames: number, names: string[] | undefined): Outcome {
@@ -198,9 +207,12 @@ export class Router {
     route.accept(run.length, frames)
     if (prompt.length === 0) route.release(run.length, frames)
     const owner = prompt.length === 1 ? route : new SharedRelease(route, prompt.length)
+    const isShared = run.length >= sharedFromBytes && prompt.length + late.length > 1
+    const shared = isShared ? this.parts.blocks.copy(run) : undefined
     let reached = 0
-    for (const target of prompt) if (this.handOn(route, target, run, frames, owner, names)) reached++
-    for (const target of late) if (this.handOn(route, target, run, frames, undefined, names)) reached++
+    for (const target of prompt) if (this.handOn(route, target, run, shared, frames, owner, names)) reached++
+    for (const target of late) if (this.handOn(route, target, run, shared, frames, undefined, names)) reached++
+    shared?.release()
     count('DELIVERED', frames * reached, run.length * reached)
     return { accepted: reached }
   }
@@ -210,6 +222,7 @@ export class Router {
     route: Route,
     target: Session,
     run: Uint8Array,
+    shared: Block | undefined,
     frames: number,
     owner: Releasable | undefined,
     names: string[] | undefined,
@@ -221,7 +234,8 @@ export class Router {
       return false
     }
     this.announce(route, target)
-    target.outbox.push(run, frames, owner)
+    if (shared) target.outbox.pushShared(shared, frames, owner)
+    else target.outbox.push(run, frames, owner)
     this.watcher?.handed(route, target, run, frames)
     names?.push(target.member!.name)
     return true

@@ -1,14 +1,10 @@
 import type { Connection } from '@sealway/protocol'
+import type { Block, BlockPool } from './block.js'
 
 /** Bytes handed to the connection in one write: large enough to be cheap, small enough that credit flows. */
 const writeBytes = 256 * 1024
-/** Below this a queued piece is copied: a slice would keep the whole chunk it came in alive. */
-const copyBelowBytes = 16 * 1024
-/** Several pieces of no more than this together are copied into one: cheaper than the bookkeeping of a piece each. */
-const joinBytes = 16 * 1024
-/** Copies lie in blocks that double up to the larger of these: a thousand links with one frame each need little. */
-const minBlockBytes = 2 * 1024
-const maxBlockBytes = 64 * 1024
+/** Frames of one route that follow each other are accounted for together, up to so many bytes. */
+const entryBytes = 16 * 1024
 /**
  * Of the budget, the share that links with unwritten bytes may use, and broadcasts. The rest is for links that have read
  * everything until now: they hold it for a turn only, and a thousand that stopped reading must not make them wait.
@@ -41,11 +37,21 @@ export class SharedRelease implements Releasable {
   }
 }
 
+/** A stretch of a block that waits to be written. */
+interface Piece {
+  readonly block: Block
+  from: number
+  to: number
+}
+
+/** Frames that count as written together. */
 interface Entry {
-  part: Uint8Array
+  /** Where the last of them ends, in bytes of all that was ever queued here. */
+  end: number
+  bytes: number
   frames: number
   owner: Releasable | undefined
-  at: number
+  readonly at: number
 }
 
 /** Told when the frames that were taken before it are written. */
@@ -63,6 +69,7 @@ export interface Budget {
 export interface OutboxParts {
   readonly connection: Connection
   readonly budget: Budget
+  readonly blocks: BlockPool
   readonly maxBytes: number
   readonly maxFrames: number
   /** Coarse clock, ms: read per frame, so it only steps with the mediator's tick. */
@@ -80,16 +87,21 @@ export class Outbox {
   writtenFrames = 0
   /** Of messages and of the link's own frames. */
   writtenBytes = 0
-  /** Charged to the budget beside `bytes`: the rest of the chunks in which a write under way lies. */
-  heldBytes = 0
-  private queue: Entry[] = []
+  /** In the order of the link; the first `handed` of them are with the connection. */
+  private pieces: Piece[] = []
+  private handed = 0
+  private entries: Entry[] = []
   private head = 0
-  private readonly inFlight: Entry[] = []
+  /** Bytes that were ever queued, handed to the connection, and written. */
+  private queuedEnd = 0
+  private handedEnd = 0
+  private writtenEnd = 0
+  /** The block that is being filled, and its piece if that may still grow. */
+  private fill: Block | undefined
+  private tail: Piece | undefined
   private waiting = false
   private scheduled = false
   private closed = false
-  private block: Uint8Array | undefined
-  private blockUsed = 0
   /** Undefined but while somebody measures. */
   private probes: Probe[] | undefined
   private readonly parts: OutboxParts
@@ -109,9 +121,14 @@ export class Outbox {
     )
   }
 
+  /** Charged to the budget beside `bytes` while the connection is full: what is left of the block that is being filled. */
+  get heldBytes(): number {
+    return this.waiting && this.fill ? this.fill.room : 0
+  }
+
   /** Age of the oldest byte that waits, ms. */
   ageMs(): number {
-    const oldest = this.inFlight[0] ?? this.queue[this.head]
+    const oldest = this.entries[this.head]
     return oldest ? this.parts.now() - oldest.at : 0
   }
 
@@ -120,23 +137,72 @@ export class Outbox {
   }
 
   /**
-   * Queues whole frames. The caller has asked `hasRoom`; frames of the link itself (credit, pong) are always taken, and
-   * count as 0 `frames`: only messages are counted as written or lost.
+   * Queues whole frames, and copies them: what they lie in is the caller's again at once. The caller has asked `hasRoom`;
+   * frames of the link itself (credit, pong) are always taken, and count as 0 `frames`: only messages are counted as
+   * written or lost.
    */
   push(part: Uint8Array, frames: number, owner?: Releasable): void {
     if (this.closed) {
       this.lostFrames += frames
       return
     }
-    const bytes = part.length
+    this.copy(part)
+    this.enter(part.length, frames, owner)
+  }
+
+  /** The same of a block that several links hold. */
+  pushShared(block: Block, frames: number, owner?: Releasable): void {
+    if (this.closed) {
+      this.lostFrames += frames
+      return
+    }
+    block.hold()
+    this.pieces.push({ block, from: 0, to: block.used })
+    this.tail = undefined
+    this.enter(block.used, frames, owner)
+  }
+
+  private enter(bytes: number, frames: number, owner: Releasable | undefined): void {
     this.bytes += bytes
     this.frames += frames
     this.parts.budget.usedBytes += bytes
-    if (this.waiting && bytes < copyBelowBytes) this.append(part, frames, owner)
-    else this.queue.push({ part: this.waiting ? unchained(part, owner) : part, frames, owner, at: this.parts.now() })
+    this.queuedEnd += bytes
+    const last = this.entries.length > this.head ? this.entries[this.entries.length - 1]! : undefined
+    if (last && last.owner === owner && last.bytes + bytes <= entryBytes && last.end - last.bytes >= this.handedEnd) {
+      last.end = this.queuedEnd
+      last.bytes += bytes
+      last.frames += frames
+    } else this.entries.push({ end: this.queuedEnd, bytes, frames, owner, at: this.parts.now() })
     if (!this.waiting) this.askFlush()
   }
 
+  private copy(part: Uint8Array): void {
+    for (let at = 0; at < part.length; ) {
+      const block = this.fill && this.fill.room > 0 ? this.fill : this.grow(part.length - at)
+      const size = Math.min(part.length - at, block.room)
+      block.bytes.set(size === part.length ? part : part.subarray(at, at + size), block.used)
+      if (this.tail) this.tail.to += size
+      else {
+        block.hold()
+        this.tail = { block, from: block.used, to: block.used + size }
+        this.pieces.push(this.tail)
+      }
+      block.used += size
+      at += size
+      if (this.waiting) this.parts.budget.usedBytes -= size
+    }
+  }
+
+  /** A thousand links with one frame each need little, one with much to write a few large blocks. */
+  private grow(bytes: number): Block {
+    const before = this.fill
+    const block = this.parts.blocks.take(before ? Math.max(bytes, before.bytes.length + 1) : bytes, true)
+    before?.release()
+    this.fill = block
+    this.tail = undefined
+    if (this.waiting) this.parts.budget.usedBytes += block.room
+    return block
+  }
   private askFlush(): void {
     if (this.scheduled) return
     this.scheduled = true
@@ -155,119 +221,99 @@ export class Outbox {
     if (probes.length === 0) this.probes = undefined
   }
 
-  /** Copies a small piece behind the last one, so that many of them cost their own size and one entry per route. */
-  private append(part: Uint8Array, frames: number, owner: Releasable | undefined): void {
-    let block = this.block
-    if (!block || this.blockUsed + part.length > block.length) {
-      const doubled = Math.min(maxBlockBytes, 2 * (block?.length ?? 0))
-      block = this.block = new Uint8Array(Math.max(minBlockBytes, doubled, part.length))
-      this.blockUsed = 0
-    }
-    const at = this.blockUsed
-    block.set(part, at)
-    this.blockUsed += part.length
-    const last = this.queue.length > this.head ? this.queue[this.queue.length - 1] : undefined
-    if (
-      last &&
-      last.owner === owner &&
-      last.part.buffer === block.buffer &&
-      last.part.byteOffset + last.part.length === at
-    ) {
-      last.part = block.subarray(last.part.byteOffset, this.blockUsed)
-      last.frames += frames
-    } else {
-      this.queue.push({ part: block.subarray(at, this.blockUsed), frames, owner, at: this.parts.now() })
-    }
-  }
-
   /**
    * Writes what waits. With more than `maxBytes`, it writes about so much, and asks to be flushed again.
    * @returns bytes handed to the connection
    */
   flush(maxBytes = Number.POSITIVE_INFINITY): number {
     this.scheduled = false
-    const { connection } = this.parts
     let written = 0
-    while (!this.waiting && !this.closed && this.head < this.queue.length) {
+    while (!this.waiting && !this.closed && this.pieces.length > 0) {
       if (written >= maxBytes) {
         this.askFlush()
         break
       }
-      const most = Math.min(writeBytes, maxBytes - written)
-      const parts: Uint8Array[] = []
-      let bytes = 0
-      while (this.head < this.queue.length && bytes < most) {
-        const entry = this.queue[this.head++]!
-        parts.push(entry.part)
-        bytes += entry.part.length
-        this.inFlight.push(entry)
-      }
-      if (this.head === this.queue.length) {
-        this.queue.length = 0
-        this.head = 0
-      }
-      written += bytes
-      if (connection.write(parts.length > 1 && bytes <= joinBytes ? [joined(parts, bytes)] : parts)) this.settle()
-      else this.stall()
+      written += this.hand(Math.min(writeBytes, maxBytes - written))
     }
     return written
   }
 
-  /** What the system has not taken lies where it came in, and keeps all of its chunk: that is what it costs. */
-  private stall(): void {
-    this.waiting = true
-    let chunk: unknown
-    for (const { part, owner } of this.inFlight) {
-      // Where several links hold it, each would be charged for all of it.
-      if (owner instanceof SharedRelease) continue
-      if (part.buffer !== chunk) this.heldBytes += part.buffer.byteLength
-      this.heldBytes -= part.length
-      chunk = part.buffer
+  /** Gives the connection so much, or all there is. */
+  private hand(most: number): number {
+    const parts: Uint8Array[] = []
+    let bytes = 0
+    while (this.handed < this.pieces.length && bytes < most) {
+      const piece = this.pieces[this.handed]!
+      if (piece.to - piece.from > most - bytes) this.split(piece, most - bytes)
+      const { block, from, to } = this.pieces[this.handed++]!
+      parts.push(block.bytes.subarray(from, to))
+      bytes += to - from
     }
-    this.parts.budget.usedBytes += this.heldBytes
+    // What is on its way does not grow any more.
+    if (this.handed === this.pieces.length) this.tail = undefined
+    this.handedEnd += bytes
+    if (this.parts.connection.write(parts)) this.settle()
+    else {
+      this.waiting = true
+      this.parts.budget.usedBytes += this.heldBytes
+    }
+    return bytes
   }
 
-  private unhold(): void {
-    this.parts.budget.usedBytes -= this.heldBytes
-    this.heldBytes = 0
+  /** Its first bytes become a piece of their own. */
+  private split(piece: Piece, bytes: number): void {
+    const { block, from } = piece
+    block.hold()
+    piece.from += bytes
+    this.pieces.splice(this.handed, 0, { block, from, to: piece.from })
   }
 
   /** The connection took everything. */
   drained(): void {
     if (!this.waiting) return
+    this.parts.budget.usedBytes -= this.heldBytes
     this.waiting = false
     this.settle()
     // Not at once: many links that drain in one turn would write without a bound.
-    if (this.head < this.queue.length) this.askFlush()
+    if (this.pieces.length > 0) this.askFlush()
   }
 
   private settle(): void {
-    this.unhold()
-    for (const entry of this.inFlight) {
-      this.bytes -= entry.part.length
+    for (let i = 0; i < this.handed; i++) this.pieces[i]!.block.release()
+    if (this.handed === this.pieces.length) {
+      this.pieces.length = 0
+      this.fill?.release()
+      this.fill = undefined
+      this.tail = undefined
+    } else this.pieces.splice(0, this.handed)
+    this.handed = 0
+    this.writtenEnd = this.handedEnd
+    while (this.head < this.entries.length && this.entries[this.head]!.end <= this.writtenEnd) {
+      const entry = this.entries[this.head++]!
+      this.bytes -= entry.bytes
       this.frames -= entry.frames
       this.writtenFrames += entry.frames
-      this.writtenBytes += entry.part.length
-      this.parts.budget.usedBytes -= entry.part.length
-      entry.owner?.release(entry.part.length, entry.frames)
+      this.writtenBytes += entry.bytes
+      this.parts.budget.usedBytes -= entry.bytes
+      entry.owner?.release(entry.bytes, entry.frames)
     }
-    this.inFlight.length = 0
-    if (this.probes) this.settleProbes(this.probes)
-    if (this.head > 1_024) {
-      this.queue.splice(0, this.head)
+    if (this.head === this.entries.length) {
+      this.entries.length = 0
+      this.head = 0
+    } else if (this.head > 1_024) {
+      this.entries.splice(0, this.head)
       this.head = 0
     }
-    if (this.queue.length === 0) this.block = undefined
+    if (this.probes) this.settleProbes(this.probes)
   }
 
   /** Lets go of the credit that broadcasts hold here: one slow reader delays nobody else. */
   releaseShared(): void {
-    for (const entries of [this.inFlight, this.queue.slice(this.head)]) {
-      for (const entry of entries) {
-        if (entry.owner instanceof SharedRelease) {
-          entry.owner.release(entry.part.length, entry.frames)
-          entry.owner = undefined
-        }
+    for (let i = this.head; i < this.entries.length; i++) {
+      const entry = this.entries[i]!
+      if (entry.owner instanceof SharedRelease) {
+        entry.owner.release(entry.bytes, entry.frames)
+        entry.owner = undefined
       }
     }
   }
@@ -275,35 +321,26 @@ export class Outbox {
   /** The link is gone: what waited is lost, counted, and credited back to its senders. */
   close(): void {
     if (this.closed) return
+    this.parts.budget.usedBytes -= this.heldBytes
     this.closed = true
-    this.unhold()
-    for (const entries of [this.inFlight, this.queue.slice(this.head)]) {
-      for (const entry of entries) {
-        this.lostFrames += entry.frames
-        this.parts.budget.usedBytes -= entry.part.length
-        entry.owner?.release(entry.part.length, entry.frames)
-      }
+    this.waiting = false
+    for (let i = this.head; i < this.entries.length; i++) {
+      const entry = this.entries[i]!
+      this.lostFrames += entry.frames
+      this.parts.budget.usedBytes -= entry.bytes
+      entry.owner?.release(entry.bytes, entry.frames)
     }
-    this.inFlight.length = 0
-    this.queue.length = 0
+    // What the connection has, it may still write: those blocks are nobody's any more, and are not used again.
+    for (let i = this.handed; i < this.pieces.length; i++) this.pieces[i]!.block.release()
+    this.fill?.release()
+    this.pieces.length = 0
+    this.handed = 0
+    this.entries.length = 0
     this.head = 0
     this.bytes = 0
     this.frames = 0
-    this.block = undefined
+    this.fill = undefined
+    this.tail = undefined
     this.probes = undefined
   }
-}
-
-/** A larger piece is copied where most of its chunk is not its own, unless it lies there for several links. */
-const unchained = (part: Uint8Array, owner: Releasable | undefined): Uint8Array =>
-  part.buffer.byteLength > 2 * part.length && !(owner instanceof SharedRelease) ? new Uint8Array(part) : part
-
-function joined(parts: readonly Uint8Array[], bytes: number): Uint8Array {
-  const whole = Buffer.allocUnsafe(bytes)
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
 }

@@ -22,6 +22,7 @@ import {
 } from '@sealway/protocol'
 import type { Identity } from '../auth/authenticator.js'
 import type { Log } from '../observe/log.js'
+import type { Block, BlockPool } from './block.js'
 import { type Budget, Outbox } from './outbox.js'
 import type { Route } from './route.js'
 import { quantumBytes, type Turn } from './turn.js'
@@ -40,7 +41,10 @@ export interface Member {
   readonly client: string | undefined
 }
 
-/** What a session hands on. The router and the admission stand above it, so they come in as functions. */
+/**
+ * What a session hands on. The router and the admission stand above it, so they come in as functions. Bytes are theirs
+ * during the call only: the memory they lie in is read into again.
+ */
 export interface SessionEvents {
   /**
    * The first frame. Resolves when the node is registered; `admit` was called then, in the same turn as the claim:
@@ -75,6 +79,7 @@ export interface SessionParts {
   readonly connection: Connection
   readonly limits: Limits
   readonly budget: Budget
+  readonly blocks: BlockPool
   readonly log: Log
   /** Coarse clock, ms. */
   readonly now: () => number
@@ -111,6 +116,9 @@ export class Session {
   member: Member | undefined
   private phase: 'hello' | 'admitting' | 'live' | 'closed' = 'hello'
   private readonly reader: FrameReader
+  /** Holds the frame that is put together of several chunks, and the one before it until its run is handed on. */
+  private straddling: Block | undefined
+  private straddled: Block | undefined
   private readonly parts: SessionParts
   private heardAt: number
   private pingedAt: number
@@ -134,10 +142,15 @@ export class Session {
     const { connection, limits } = parts
     this.remoteAddress = connection.remoteAddress
     this.connectedAt = this.heardAt = this.pingedAt = parts.now()
-    this.reader = new FrameReader(limits.maxFrameBytesBeforeHello, Buffer.allocUnsafe)
+    this.reader = new FrameReader(limits.maxFrameBytesBeforeHello, (bytes) => {
+      this.straddled = this.straddling
+      this.straddling = parts.blocks.take(bytes)
+      return this.straddling.bytes.subarray(0, bytes)
+    })
     this.outbox = new Outbox({
       connection,
       budget: parts.budget,
+      blocks: parts.blocks,
       maxBytes: limits.outboxBytes,
       maxFrames: limits.outboxFrames,
       now: parts.now,
@@ -186,11 +199,21 @@ export class Session {
       } finally {
         // What came before a broken frame was sent, and is neither lost nor refused for it.
         this.endRun()
+        this.endStraddling()
       }
     } catch (error) {
       this.fail(error)
     }
     this.spend(Math.max(chunk.length, budget.usedBytes - queuedBefore))
+  }
+
+  /** A frame that was put together was handed on: its memory is free. */
+  private endStraddling(): void {
+    this.straddled?.release()
+    this.straddled = undefined
+    if (this.reader.assembling) return
+    this.straddling?.release()
+    this.straddling = undefined
   }
 
   /** One that has cost its share of this turn is read no further in it: the others are not kept waiting. */

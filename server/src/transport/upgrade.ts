@@ -2,6 +2,7 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type Connection, linkPath, StreamConnection, upgradeProtocol } from '@sealway/protocol'
+import { ReceiveBuffer } from './received.js'
 
 export interface UpgradeOptions {
   readonly transport: 'tcp' | 'ipc'
@@ -20,6 +21,7 @@ export function acceptUpgrades(
   options: UpgradeOptions,
   onConnection: (connection: Connection) => void,
 ): void {
+  const received = new ReceiveBuffer()
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     const path = (request.url ?? '').split('?', 1)[0]!
     if (options.leaveAlone.some((folder) => path.startsWith(`${folder}/`))) return
@@ -28,14 +30,17 @@ export function acceptUpgrades(
       refuse(socket)
       return
     }
+    const remoteAddress = options.transport === 'ipc' ? 'ipc' : (socket.remoteAddress ?? 'unknown')
     socket.setTimeout(0)
     socket.setNoDelay(true)
-    socket.write(switching)
+    const { socket: link, subscribe } = received.adopt(socket)
+    link.write(switching)
     onConnection(
-      new StreamConnection(socket, {
+      new StreamConnection(link, {
         transport: options.transport,
-        remoteAddress: options.transport === 'ipc' ? 'ipc' : (socket.remoteAddress ?? 'unknown'),
+        remoteAddress,
         head,
+        ...(subscribe ? { subscribe } : {}),
       }),
     )
   })

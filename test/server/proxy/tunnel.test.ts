@@ -16,6 +16,7 @@ import {
 } from '@sealway/protocol'
 import { type AnswerReader, Exchange } from '../../../server/src/proxy/exchange'
 import { Tunnel } from '../../../server/src/proxy/tunnel'
+import { BlockPool } from '../../../server/src/session/block'
 import { type Budget, Outbox } from '../../../server/src/session/outbox'
 import type { Session } from '../../../server/src/session/session'
 
@@ -47,7 +48,13 @@ class Link {
     }
     const set = { ...limits, ...more }
     this.outbox = new Outbox({
-      ...{ connection, budget: this.budget, maxBytes: set.outboxBytes, maxFrames: set.outboxFrames },
+      ...{
+        connection,
+        budget: this.budget,
+        blocks: new BlockPool(),
+        maxBytes: set.outboxBytes,
+        maxFrames: set.outboxFrames,
+      },
       now: () => this.now,
       schedule: (outbox) => queueMicrotask(() => outbox.flush()),
     })

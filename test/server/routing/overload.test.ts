@@ -26,7 +26,7 @@ beforeEach(async () => {
   await world.settle()
 })
 
-/** Fills a queue with so many KiB. */
+/** Fills a queue with so many KiB. What waits lies in blocks of 72 KiB, and the last of them is charged whole. */
 async function fill(route: number, kib: number): Promise<void> {
   for (let left = kib; left > 0; left -= 50) sender.send(route, noise(0, Math.min(50, left) * KiB - headerBytes))
   await world.settle()
@@ -39,7 +39,7 @@ const names = () => [...world.relay.presence.all()].map((session) => session.mem
 
 it('below 80 % of the memory for queues nothing is different', async () => {
   await fill(1, 500)
-  await fill(2, 290)
+  await fill(2, 215)
   expect(world.relay.overloadStep).toBe('none')
   await world.node('late')
 })
@@ -99,9 +99,11 @@ describe('from 90 % on', () => {
 
 describe('from 95 % on', () => {
   it('the link with the longest queue is closed, one at a time, and no other', async () => {
-    await fill(1, 550)
+    await fill(1, 500)
     expect(names()).toContain('stuck1')
-    await fill(2, 410)
+    // Blocks of 4, 16 and 72 KiB: 960 KiB in all.
+    await fill(2, 10)
+    await fill(2, 435)
     expect(names()).toEqual(['sender', 'stuck2'])
     expect(world.log.find(({ message }) => message === 'node left')!.fields).toMatchObject({
       node: 'stuck1',

@@ -1,4 +1,5 @@
 import type { Connection } from '@sealway/protocol'
+import { BlockPool } from '../../../server/src/session/block'
 import { Outbox } from '../../../server/src/session/outbox'
 
 function setup() {
@@ -7,6 +8,7 @@ function setup() {
   const outbox = new Outbox({
     connection,
     budget: { usedBytes: 0, limitBytes: 10_000 },
+    blocks: new BlockPool(),
     maxBytes: 1_000,
     maxFrames: 100,
     now: () => 0,

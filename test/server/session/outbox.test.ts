@@ -1,5 +1,6 @@
 import type { Connection } from '@sealway/protocol'
 import fc from 'fast-check'
+import { BlockPool, largestBlockBytes, smallestBlockBytes } from '../../../server/src/session/block'
 import { type Budget, laggingAfterMs, Outbox, type Releasable, SharedRelease } from '../../../server/src/session/outbox'
 
 /** A connection that takes what it is told to take. */
@@ -35,18 +36,20 @@ class Credit implements Releasable {
 function setup({ maxBytes = 1_000, maxFrames = 10, limitBytes = 5_000 } = {}) {
   const pipe = new Pipe()
   const budget: Budget = { usedBytes: 0, limitBytes }
+  const blocks = new BlockPool()
   const time = { now: 0 }
   const due: Outbox[] = []
   const make = () =>
     new Outbox({
       connection: pipe,
       budget,
+      blocks,
       maxBytes,
       maxFrames,
       now: () => time.now,
       schedule: (outbox) => void due.push(outbox),
     })
-  return { pipe, budget, time, due, make, outbox: make() }
+  return { pipe, budget, blocks, time, due, make, outbox: make() }
 }
 
 const part = (bytes: number, fill = 0) => new Uint8Array(bytes).fill(fill)
@@ -78,21 +81,23 @@ describe('an outbox', () => {
     expect(due).toEqual([outbox, outbox])
   })
 
-  it('hands the connection at most a quarter of a MiB and one piece at once', () => {
+  it('hands the connection at most a quarter of a MiB at once', () => {
     const { outbox, pipe } = setup({ maxBytes: 10_000_000, limitBytes: 10_000_000 })
     for (let i = 0; i < 10; i++) outbox.push(part(100_000), 1)
     pipe.full = true
     outbox.flush()
-    expect(pipe.writes).toEqual([300_000])
+    expect(pipe.writes).toEqual([256 * 1024])
     expect([outbox.bytes, outbox.frames, outbox.writtenFrames]).toEqual([1_000_000, 10, 0])
   })
 
-  it('writes about as much as it is told to, and asks to be flushed again for the rest', () => {
+  it('writes as much as it is told to, and asks to be flushed again for the rest', () => {
     const { outbox, pipe, due } = setup({ maxBytes: 1_000_000, limitBytes: 1_000_000 })
     for (let i = 0; i < 5; i++) outbox.push(part(30_000), 1)
-    expect([outbox.flush(50_000), outbox.bytes, due.length]).toEqual([60_000, 90_000, 2])
-    expect([outbox.flush(50_000), outbox.flush(50_000), outbox.bytes, due.length]).toEqual([60_000, 30_000, 0, 3])
-    expect(pipe.writes).toEqual([60_000, 60_000, 30_000])
+    expect([outbox.flush(50_000), outbox.bytes, due.length]).toEqual([50_000, 120_000, 2])
+    expect([outbox.flush(50_000), outbox.bytes, outbox.flush(60_000), outbox.bytes]).toEqual([
+      50_000, 60_000, 50_000, 0,
+    ])
+    expect(pipe.writes).toEqual([50_000, 50_000, 50_000])
   })
 
   it('hands over many small pieces as one', () => {
@@ -106,10 +111,7 @@ describe('an outbox', () => {
     const credit = new Credit()
     for (let i = 1; i <= 3; i++) outbox.push(part(i, i), 1, credit)
     outbox.flush()
-    expect([parts, pipe.bytes, credit.frames]).toEqual([1, [1, 2, 2, 3, 3, 3], 3])
-    for (let i = 0; i < 3; i++) outbox.push(part(10_000), 1)
-    outbox.flush()
-    expect(parts).toBe(3)
+    expect([parts, pipe.bytes, credit.frames, credit.calls]).toEqual([1, [1, 2, 2, 3, 3, 3], 3, 1])
   })
 
   it('asks to be flushed when the connection has taken everything, and writes nothing by itself', () => {
@@ -131,7 +133,7 @@ describe('an outbox', () => {
     pipe.full = true
     outbox.push(part(100), 2, credit)
     outbox.flush()
-    expect([outbox.bytes, credit.bytes, budget.usedBytes]).toEqual([100, 0, 100])
+    expect([outbox.bytes, credit.bytes, budget.usedBytes]).toEqual([100, 0, smallestBlockBytes])
     pipe.full = false
     outbox.drained()
     expect([outbox.bytes, outbox.frames, outbox.writtenFrames, budget.usedBytes]).toEqual([0, 0, 2, 0])
@@ -228,65 +230,113 @@ describe('an outbox', () => {
 })
 
 describe('the budget that all outboxes share', () => {
-  it('is charged for all of the chunk in which a write that does not end lies, once, and until it ends', () => {
+  it('is charged for all of the block that is being filled while the connection is full', () => {
     const { outbox, pipe, budget } = setup({ maxBytes: 10_000, limitBytes: 100_000 })
-    const chunk = new Uint8Array(5_000)
     pipe.full = true
-    outbox.push(chunk.subarray(0, 100), 1, new Credit())
-    outbox.push(chunk.subarray(200, 300), 1, new Credit())
+    outbox.push(part(100), 1, new Credit())
+    outbox.push(part(100), 1, new Credit())
     expect(budget.usedBytes).toBe(200)
     outbox.flush()
-    expect([outbox.bytes, budget.usedBytes]).toEqual([200, 5_000])
+    expect([outbox.bytes, budget.usedBytes]).toEqual([200, smallestBlockBytes])
+    outbox.push(part(smallestBlockBytes), 1)
+    expect(budget.usedBytes).toBe(smallestBlockBytes + 4 * smallestBlockBytes)
     pipe.full = false
     outbox.drained()
+    outbox.flush()
     expect(budget.usedBytes).toBe(0)
     pipe.full = true
-    outbox.push(chunk.subarray(0, 100), 1)
+    outbox.push(part(100), 1)
     outbox.flush()
     outbox.close()
     expect(budget.usedBytes).toBe(0)
   })
 
-  it('is not charged for a chunk that several links hold, but for the bytes', () => {
-    const { outbox, pipe, budget } = setup({ limitBytes: 100_000 })
+  it('is charged for a block that several links hold by the bytes that wait, at each of them', () => {
+    const { outbox, pipe, budget, blocks } = setup({ limitBytes: 100_000 })
     pipe.full = true
-    outbox.push(new Uint8Array(5_000).subarray(0, 100), 1, new SharedRelease(new Credit(), 2))
+    outbox.pushShared(blocks.copy(part(100)), 1, new SharedRelease(new Credit(), 2))
     outbox.flush()
     expect(budget.usedBytes).toBe(100)
   })
 
   it('leaves its last part to links that read, and neither to those that do not nor to broadcasts', () => {
-    const { outbox, pipe, budget, make } = setup({ maxBytes: 100_000, limitBytes: 32_000 })
+    const { outbox, pipe, budget, make } = setup({ maxBytes: 1_000_000, limitBytes: 232_000 })
     const reads = make()
     pipe.full = true
-    outbox.push(part(30_000), 1)
+    outbox.push(part(3 * largestBlockBytes), 1)
     outbox.flush()
-    expect(outbox.hasRoom(1_000, 1)).toBe(true)
-    expect(outbox.hasRoom(1_001, 1)).toBe(false)
-    expect([reads.hasRoom(2_000, 1), reads.hasRoom(2_001, 1)]).toEqual([true, false])
-    expect([reads.hasRoom(1_000, 1, true), reads.hasRoom(1_001, 1, true)]).toEqual([true, false])
-    expect(budget.usedBytes).toBe(30_000)
+    expect(outbox.hasRoom(3_566, 1)).toBe(true)
+    expect(outbox.hasRoom(3_567, 1)).toBe(false)
+    expect([reads.hasRoom(10_816, 1), reads.hasRoom(10_817, 1)]).toEqual([true, false])
+    expect([reads.hasRoom(3_566, 1, true), reads.hasRoom(3_567, 1, true)]).toEqual([true, false])
+    expect(budget.usedBytes).toBe(3 * largestBlockBytes)
+  })
+})
+
+describe('the memory in which frames wait', () => {
+  /** Every part that was written, as it lay in memory. */
+  function parts(pipe: Pipe): Uint8Array[] {
+    const written: Uint8Array[] = []
+    const write = pipe.write.bind(pipe)
+    pipe.write = (pieces) => {
+      written.push(...pieces)
+      return write(pieces)
+    }
+    return written
+  }
+
+  it('is its own: what frames came in may change as soon as they are queued', () => {
+    const { outbox, pipe } = setup({ maxBytes: 1_000_000, limitBytes: 1_000_000 })
+    const chunk = part(100_000, 1)
+    outbox.push(chunk.subarray(0, 10), 1)
+    outbox.push(chunk, 1)
+    chunk.fill(2)
+    outbox.flush()
+    expect([pipe.bytes.length, new Set(pipe.bytes)]).toEqual([100_010, new Set([1])])
   })
 
-  it('copies what waits out of a chunk that is mostly not its own, and only then', () => {
-    const { outbox, pipe } = setup({ maxBytes: 1_000_000, maxFrames: 100, limitBytes: 10_000_000 })
-    const written: ArrayBufferLike[] = []
-    const write = pipe.write.bind(pipe)
-    pipe.write = (parts) => {
-      for (const { buffer } of parts) written.push(buffer)
-      return write(parts)
-    }
-    const chunk = new Uint8Array(65_536)
+  it('is used again when it was written, and not before', () => {
+    const { outbox, pipe, make } = setup()
+    const written = parts(pipe)
+    outbox.push(part(10, 1), 1)
+    outbox.flush()
     pipe.full = true
-    outbox.push(part(1), 1)
+    outbox.push(part(10, 2), 1)
     outbox.flush()
-    outbox.push(chunk.subarray(0, 20_000), 1)
-    outbox.push(chunk.subarray(0, 40_000), 1)
-    outbox.push(chunk.subarray(0, 20_000), 1, new SharedRelease(new Credit(), 2))
-    pipe.full = false
-    outbox.drained()
+    outbox.push(part(10, 3), 1)
+    const other = make()
+    other.push(part(10, 4), 1)
+    other.flush()
+    expect(written.map(({ buffer }) => buffer === written[0]!.buffer)).toEqual([true, true, false])
+    // What the connection has not sent yet is as it was.
+    expect([...written[1]!, ...written[2]!]).toEqual([...part(10, 2), ...part(10, 4)])
+  })
+
+  it('is used never again where the connection may still be writing it when the link is closed', () => {
+    const { outbox, pipe, blocks } = setup()
+    const written = parts(pipe)
+    pipe.full = true
+    outbox.push(part(10, 1), 1)
     outbox.flush()
-    expect(written.slice(1).map((buffer) => buffer === chunk.buffer)).toEqual([false, true, true])
+    outbox.close()
+    const taken = Array.from({ length: 8 }, () => blocks.take(1))
+    expect(taken.filter(({ bytes }) => bytes.buffer === written[0]!.buffer)).toEqual([])
+  })
+
+  it('of a broadcast is the same for all of its members, and free when the last of them has written it', () => {
+    const { outbox, pipe, blocks, make } = setup({ maxBytes: 10_000, limitBytes: 100_000 })
+    const written = parts(pipe)
+    const other = make()
+    const shared = blocks.copy(part(smallestBlockBytes, 1))
+    for (const member of [outbox, other]) member.pushShared(shared, 1)
+    shared.release()
+    outbox.push(part(10, 2), 1)
+    outbox.flush()
+    expect(blocks.take(1).bytes.buffer).not.toBe(shared.bytes.buffer)
+    other.flush()
+    expect(blocks.take(1).bytes.buffer).toBe(shared.bytes.buffer)
+    expect(written.filter(({ buffer }) => buffer === shared.bytes.buffer).length).toBe(2)
+    expect(pipe.bytes).toEqual([...part(smallestBlockBytes, 1), ...part(10, 2), ...part(smallestBlockBytes, 1)])
   })
 })
 

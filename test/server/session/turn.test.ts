@@ -1,4 +1,5 @@
 import { memoryPair } from '@sealway/protocol'
+import { BlockPool } from '../../../server/src/session/block'
 import { Outbox } from '../../../server/src/session/outbox'
 import { lightBytes, quantumBytes, Turn, turnBytes } from '../../../server/src/session/turn'
 
@@ -18,6 +19,7 @@ function setup() {
         },
       },
       budget,
+      blocks: new BlockPool(),
       maxBytes: 1024 ** 3,
       maxFrames: 1_000_000,
       now: () => 0,

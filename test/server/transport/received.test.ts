@@ -1,0 +1,107 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer, connect as dial, type Server, Socket } from 'node:net'
+import { ReceiveBuffer } from '../../../server/src/transport/received'
+
+let server: Server
+let sockets: Socket[]
+
+beforeEach(async () => {
+  sockets = []
+  server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+})
+afterEach(async () => {
+  for (const socket of sockets) socket.destroy()
+  if (server.listening) await new Promise((resolve) => server.close(resolve))
+})
+
+/** Both ends of a connection: the one that dialled, and the one that was accepted. */
+async function pair(): Promise<[Socket, Socket]> {
+  const accepted = once(server, 'connection') as Promise<[Socket]>
+  const near = dial((server.address() as AddressInfo).port, '127.0.0.1')
+  const [far] = await accepted
+  sockets.push(near, far)
+  return [near, far]
+}
+
+/** Resolves when so many bytes have come; tells the memory that each chunk lay in. */
+function reading({ subscribe }: ReturnType<ReceiveBuffer['adopt']>, bytes: number) {
+  const chunks: Uint8Array[] = []
+  const memory = new Set<ArrayBufferLike>()
+  const all = new Promise<Buffer>((resolve) => {
+    subscribe!((chunk) => {
+      memory.add(chunk.buffer)
+      chunks.push(new Uint8Array(chunk))
+      const read = Buffer.concat(chunks)
+      if (read.length >= bytes) resolve(read)
+    })
+  })
+  return { all, memory }
+}
+
+it('reads what all sockets receive into the same memory, in order', async () => {
+  const received = new ReceiveBuffer()
+  const [near1, far1] = await pair()
+  const [near2, far2] = await pair()
+  const body = Buffer.alloc(300_000, 'abcdefg')
+  near1.write(body)
+  near2.write(body)
+  const first = reading(received.adopt(far1), body.length)
+  const second = reading(received.adopt(far2), body.length)
+  expect((await first.all).equals(body)).toBe(true)
+  expect((await second.all).equals(body)).toBe(true)
+  expect([...first.memory, ...second.memory].every((memory) => memory === [...first.memory][0])).toBe(true)
+})
+
+it('reads nothing before somebody listens, and nothing while it is paused', async () => {
+  const [near, far] = await pair()
+  near.write('early')
+  const adopted = new ReceiveBuffer().adopt(far)
+  sockets.push(adopted.socket)
+  // Time for the bytes to come, if anything read them.
+  for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
+  const early = reading(adopted, 5)
+  expect(String(await early.all)).toBe('early')
+  const late = reading(adopted, 4)
+  adopted.socket.pause()
+  near.write('late')
+  for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
+  expect(late.memory.size).toBe(0)
+  adopted.socket.resume()
+  expect(String(await late.all)).toBe('late')
+})
+
+it('writes, ends one direction after the other, and lets the server close', async () => {
+  const [near, far] = await pair()
+  const { socket, subscribe } = new ReceiveBuffer().adopt(far)
+  const ended = once(socket, 'end')
+  subscribe!(() => {})
+  near.end()
+  await ended
+  socket.end('the last word')
+  let heard = ''
+  near.on('data', (chunk) => (heard += String(chunk)))
+  await once(near, 'close')
+  expect(heard).toBe('the last word')
+  await new Promise((resolve) => server.close(resolve))
+})
+
+it('is gone with its connection, and the server knows', async () => {
+  const [near, far] = await pair()
+  const { socket, subscribe } = new ReceiveBuffer().adopt(far)
+  socket.on('error', () => {})
+  subscribe!(() => {})
+  // Not `once`: it takes the error, which is right here, for a failure.
+  const closed = new Promise((resolve) => socket.on('close', resolve))
+  near.resetAndDestroy()
+  await closed
+  await new Promise((resolve) => server.close(resolve))
+})
+
+it('leaves a socket as it is that cannot be read so', async () => {
+  class Secure extends Socket {}
+  const secure = new Secure()
+  const unborn = new Socket()
+  const received = new ReceiveBuffer()
+  expect([received.adopt(secure), received.adopt(unborn)]).toEqual([{ socket: secure }, { socket: unborn }])
+})
