@@ -1,18 +1,19 @@
 import {
   type Code,
-  codeNumber,
   formatAddress,
   Kind,
   type Limits,
+  offset,
   parseAddress,
   SealwayError,
   type Welcome,
 } from '@sealway/protocol'
-import { type Receipt, ReceiptStatus } from '../crypto/receipt.js'
+import type { Receipt } from '../crypto/receipt.js'
 import { readU64 } from '../crypto/u64.js'
 import type { Emitter } from '../messaging/events.js'
 import { sameFlow } from '../messaging/frame-id.js'
 import { ReplyStatus } from '../messaging/payload.js'
+import { Refusals } from '../messaging/refusals.js'
 import { acceptorFlag, Op, opMask } from '../messaging/streams/wire.js'
 import type { Link } from '../session/link.js'
 import type { Logger } from '../session/log.js'
@@ -56,6 +57,7 @@ export class Messenger {
   readonly answers: Answers
   private readonly inbox: Inbox
   private readonly hints: Hints
+  private readonly refusals: Refusals
   private readonly strayData: Rate
   private readonly byAddress = new Map<string, Outlet>()
   private readonly byNumber = new Map<number, Outlet>()
@@ -79,6 +81,11 @@ export class Messenger {
       write: (frame) => this.link?.write([frame]),
       dropped: (to, code) => events.emit('dropped', { to, code }),
     }
+    this.refusals = new Refusals({
+      waiting: () => this.verbs.all.filter(({ flow }) => flow),
+      stale: (from, incarnation, receipt) => this.stale(from, incarnation, receipt),
+      dropped: (to, code) => events.emit('dropped', { to, code }),
+    })
     const outletOf = (to: string, scope: string) => this.outlet(to, scope)
     this.verbs = new Verbs({
       clock,
@@ -116,7 +123,7 @@ export class Messenger {
       again: (outcome) => answers.again(outcome),
       withdrawn: (from, corr) => answers.withdrawn(from, corr),
       answered: (from, corr, status, body) => this.answered(from, corr, status, body),
-      receipt: (from, receipt) => this.told(from, receipt),
+      receipt: (from, receipt) => this.refusals.told(from, receipt),
       stream: (arrival, corr, payload) => this.refuseStream(arrival, corr, payload),
       refused: (route, refusal, sealed) => this.refused(route, refusal, sealed),
       gap: (from, to, missing) => events.emit('gap', { from, to, missing }),
@@ -162,7 +169,7 @@ export class Messenger {
     credit: (route, bytes, frames) => this.byNumber.get(route)?.credit(bytes, frames),
     reject: (route, code, frameId) => {
       const outlet = this.byNumber.get(route)
-      if (outlet) this.frameRefused(outlet, frameId, readU64(frameId, 8), code, 'mediator')
+      if (outlet) this.refusals.frame(outlet.to, outlet.awaiting, frameId, readU64(frameId, 8), code, 'mediator')
     },
     accepted: (route, frameId, names) => {
       const counter = readU64(frameId, 8)
@@ -272,39 +279,13 @@ export class Messenger {
     }
   }
 
-  /** One frame was not taken, by the mediator or by its receiver. */
-  private frameRefused(
-    outlet: Outlet,
-    flow: Uint8Array,
-    counter: number | undefined,
-    code: Code,
-    hop: 'mediator' | 'receiver',
-  ): void {
-    for (const question of [...outlet.awaiting]) {
-      if (question.counter !== counter || !sameFlow(question.flow!.id, flow)) continue
-      // An earlier copy may have arrived; the next one may get through.
-      if (question.kept && question.repeated && hop === 'mediator') continue
-      const outcome = question.repeated ? 'unknown' : 'not-delivered'
-      question.fail(question.error(code, `${question.what}: ${meaning(code, outlet.to)}`, outcome, { hop }))
-    }
-    this.parts.events.emit('dropped', { to: outlet.to, code })
-  }
-
-  /** What a receiver says of a frame of this page. */
-  private told(from: string, receipt: Receipt): void {
-    switch (receipt.status) {
-      case ReceiptStatus.incarnation:
-        for (const outlet of this.byNumber.values()) {
-          if (outlet.to !== from) continue
-          outlet.retarget(receipt.incarnation)
-          const sent = [...outlet.awaiting].some((question) => sameFlow(question.flow!.id, receipt.flow))
-          if (sent) this.frameRefused(outlet, receipt.flow, receipt.ackUpTo, 'STALE_INCARNATION', 'receiver')
-        }
-        return
-      case ReceiptStatus.unknownKey:
-        this.keyMismatch(from, (question) => {
-          return sameFlow(question.flow!.id, receipt.flow) && mayHave(question, from, receipt.ackUpTo)
-        })
+  /** The page or process that had that name is another one now. */
+  private stale(from: string, incarnation: number, { flow, ackUpTo }: Receipt): void {
+    for (const outlet of this.byNumber.values()) {
+      if (outlet.to !== from) continue
+      outlet.retarget(incarnation)
+      const sent = [...outlet.awaiting].some((question) => sameFlow(question.flow!.id, flow))
+      if (sent) this.refusals.frame(from, outlet.awaiting, flow, ackUpTo, 'STALE_INCARNATION', 'receiver')
     }
   }
 
@@ -313,19 +294,8 @@ export class Messenger {
     this.parts.events.emit('refused', { from, code: refusal.code })
     if (refusal.code === 'STALE_INCARNATION') this.hints.incarnation(this.outlet(from, scope), sealed)
     if (refusal.code !== 'UNKNOWN_KEY') return
-    if (sealed[2] !== Kind.receipt) this.hints.unknownKey(this.outlet(from, scope), sealed, refusal.kid)
-    // What it says cannot be read; that it came at all says enough.
-    else this.keyMismatch(from, (question) => question.outlet.scope === scope && mayHave(question, from))
-  }
-
-  private keyMismatch(from: string, concerns: (question: Question) => boolean): void {
-    const message = `${from} does not hold the key this was sealed with`
-    for (const question of this.verbs.all) {
-      if (question.flow && concerns(question)) {
-        question.answered(from, ReplyStatus.refused, () => ({ code: 'UNKNOWN_KEY', message }))
-      }
-    }
-    this.parts.events.emit('dropped', { to: from, code: 'UNKNOWN_KEY' })
+    if (sealed[offset.kind] === Kind.receipt) this.refusals.unreadable(from, scope)
+    else this.hints.unknownKey(this.outlet(from, scope), sealed, refusal.kid)
   }
 
   // ---- streams, which pages do not have
@@ -367,31 +337,5 @@ export class Messenger {
     } catch {
       // There is no key to say it with; the other end finds out at its deadline.
     }
-  }
-}
-
-/**
- * Whether that node was handed this. All frames of a flow are sealed with one key, so what one of them met there the
- * others meet; but those of a flow to `any:` were spread, each to the member that the mediator named.
- */
-function mayHave({ outlet, member, counter }: Question, name: string, refused?: number): boolean {
-  if (!outlet.to.startsWith('any:')) return outlet.to === name || outlet.to.startsWith('group:')
-  return member === undefined ? counter === refused : member === name
-}
-
-function meaning(code: Code, to: string): string {
-  switch (code) {
-    case 'OFFLINE':
-      return `${to} is not connected`
-    case 'UNKNOWN_NODE':
-      return `no node is named ${to}`
-    case 'UNKNOWN_GROUP':
-      return `there is no ${to}`
-    case 'BUSY':
-      return `the queue of ${to} is full`
-    case 'FORBIDDEN':
-      return `this node shares no group with ${to}, and its token does not allow more`
-    default:
-      return `${to} was not reached (${code}, ${codeNumber(code)})`
   }
 }

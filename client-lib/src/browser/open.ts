@@ -23,13 +23,16 @@ export interface InboundRoute {
   readonly scope: string
 }
 
+/** What this page remembers of one sender's flow. */
+type PageFlow<T> = OpeningFlow<T, PageKey, CryptoKey>
+
 export interface Opened<T> {
   readonly type: 'opened'
   readonly plaintext: Bytes
   readonly kind: Kind
   readonly flags: number
   readonly counter: number
-  readonly flow: OpeningFlow<T>
+  readonly flow: PageFlow<T>
   /** Sender's clock, ms since 1970. */
   readonly ts: number
 }
@@ -41,7 +44,7 @@ export type Refusal =
 export type OpenResult<T> =
   | Opened<T>
   /** Was opened before: not to be delivered, but to be acknowledged again. Its bytes were not verified. */
-  | { readonly type: 'duplicate'; readonly counter: number; readonly flow: OpeningFlow<T> }
+  | { readonly type: 'duplicate'; readonly counter: number; readonly flow: PageFlow<T> }
   | Refusal
 
 export interface OpenerOptions<T> {
@@ -55,7 +58,7 @@ export interface OpenerOptions<T> {
   /** Refuses what a page before this one may have opened already. */
   readonly strictInc?: boolean
   readonly maxFlows?: number
-  readonly onForget?: (flow: OpeningFlow<T>) => void
+  readonly onForget?: (flow: PageFlow<T>) => void
 }
 
 /** SPEC.md, "Opening" and "Sealed frames". */
@@ -70,14 +73,11 @@ const stale: Refusal = { type: 'refused', code: 'STALE_INCARNATION' }
 /** A page keeps far fewer senders than a server: 2 MiB of windows. */
 const defaultMaxFlows = 2_048
 
-/** What the table of the Node library keeps for each flow; only its types are of Node. */
-type Origin<T> = Parameters<FlowTable<T>['add']>[2]
-
 /** Opens what arrives at one page, and remembers what it opened. A forgery leaves no trace in it. */
 export class Opener<T = unknown> {
   private readonly options: OpenerOptions<T>
   private readonly addresses: ReadonlySet<string>
-  private readonly flows: FlowTable<T>
+  private readonly flows: FlowTable<T, PageKey, CryptoKey>
   private readonly startedAt: number
   /** Keys of flows whose first frames are being opened, so that a burst of them derives one. */
   private readonly deriving = new Map<string, Promise<CryptoKey>>()
@@ -131,9 +131,9 @@ export class Opener<T = unknown> {
     // Live frames from before a flow was forgotten under pressure may have been opened then.
     if (live && ts <= (known ? known.floorTs : this.flows.floorTs)) return cannotOpen
     // A known flow names its key by its salt; of it only the window and the tag are left to check.
-    const key = known ? undefined : keyring.opening(route.scope, latin1(sealed.subarray(offset.kid, offset.salt)))
-    if (!known && !key) return unknownKey(sealed)
-    const opened = await this.decrypt(sealed, known ? flowKeyOf(known) : this.derive(sealed, route, salt, key!))
+    const key = known?.key ?? keyring.opening(route.scope, latin1(sealed.subarray(offset.kid, offset.salt)))
+    if (!key) return unknownKey(sealed)
+    const opened = await this.decrypt(sealed, known?.flowKey ?? this.derive(sealed, route, salt, key))
     if (!opened) return cannotOpen
     const { plaintext, flowKey } = opened
 
@@ -147,7 +147,7 @@ export class Opener<T = unknown> {
       const saltBytes = sealed.slice(offset.salt, offset.guard)
       const { from, to, scope } = route
       const origin = { key, keyringVersion: keyring.version, flowKey, salt: saltBytes, from, to, scope }
-      flow = this.flows.add(salt, now, origin as unknown as Origin<T>)
+      flow = this.flows.add(salt, now, origin)
     }
     flow.window.mark(counter)
     flow.used = true
@@ -156,7 +156,7 @@ export class Opener<T = unknown> {
     return { type: 'opened', plaintext, kind: kind as Kind, flags, counter, flow, ts }
   }
 
-  private checkKnown(flow: OpeningFlow<T>, route: InboundRoute, counter: number, sealed: Bytes) {
+  private checkKnown(flow: PageFlow<T>, route: InboundRoute, counter: number, sealed: Bytes) {
     if (flow.from !== route.from || flow.to !== route.to || flow.scope !== route.scope) return cannotOpen
     // A key that was removed from the ring opens nothing more, not even in flows that it began.
     if (!this.options.keyring.opening(flow.scope, flow.key.id)) return unknownKey(sealed)
@@ -188,8 +188,6 @@ export class Opener<T = unknown> {
     }
   }
 }
-
-const flowKeyOf = (flow: { readonly flowKey: unknown }): CryptoKey => flow.flowKey as CryptoKey
 
 const unknownKey = (sealed: Bytes): Refusal => ({
   type: 'refused',

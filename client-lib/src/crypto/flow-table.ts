@@ -2,11 +2,12 @@ import type { KeyObject } from 'node:crypto'
 import type { PayloadKey } from './keys.js'
 import { ReplayWindow } from './window.js'
 
-interface Origin {
-  readonly key: PayloadKey
+/** `Key` and `FlowKey` are what holds a payload key, and the key derived from it, where this runs. */
+interface Origin<Key, FlowKey> {
+  readonly key: Key
   /** Of the keyring, when the key was last looked up. */
   keyringVersion: number
-  readonly flowKey: KeyObject
+  readonly flowKey: FlowKey
   readonly salt: Uint8Array
   readonly from: string
   readonly to: string
@@ -14,10 +15,10 @@ interface Origin {
 }
 
 /** What a receiver remembers of one sender's flow. The object stays the same for the flow's whole life. */
-export class OpeningFlow<T = unknown> {
-  readonly key: PayloadKey
+export class OpeningFlow<T = unknown, Key = PayloadKey, FlowKey = KeyObject> {
+  readonly key: Key
   keyringVersion: number
-  readonly flowKey: KeyObject
+  readonly flowKey: FlowKey
   readonly salt: Uint8Array
   /** First 8 bytes of the salt: what receipts and frame ids call the flow. */
   readonly id: Uint8Array
@@ -36,7 +37,7 @@ export class OpeningFlow<T = unknown> {
   forgotten = false
 
   constructor(
-    origin: Origin,
+    origin: Origin<Key, FlowKey>,
     /** Live frames up to this time stamp are refused: see {@link FlowTable.floorTs}. */
     readonly floorTs: number,
   ) {
@@ -66,13 +67,13 @@ const defaultMaxFlows = 16_384
  * have expired, and otherwise only for want of room, the longest unused first (second chance: a flow used since it
  * was last looked at goes to the back of the line instead).
  */
-export class FlowTable<T> {
-  private readonly flows = new Map<string, OpeningFlow<T>>()
+export class FlowTable<T, Key = PayloadKey, FlowKey = KeyObject> {
+  private readonly flows = new Map<string, OpeningFlow<T, Key, FlowKey>>()
   private floor = -1
   private readonly maxFlows: number
-  private readonly onForget: ((flow: OpeningFlow<T>) => void) | undefined
+  private readonly onForget: ((flow: OpeningFlow<T, Key, FlowKey>) => void) | undefined
 
-  constructor(maxFlows = defaultMaxFlows, onForget?: (flow: OpeningFlow<T>) => void) {
+  constructor(maxFlows = defaultMaxFlows, onForget?: (flow: OpeningFlow<T, Key, FlowKey>) => void) {
     this.maxFlows = maxFlows
     this.onForget = onForget
   }
@@ -89,13 +90,13 @@ export class FlowTable<T> {
     return this.floor
   }
 
-  get(salt: string): OpeningFlow<T> | undefined {
+  get(salt: string): OpeningFlow<T, Key, FlowKey> | undefined {
     return this.flows.get(salt)
   }
 
-  add(salt: string, now: number, origin: Origin): OpeningFlow<T> {
+  add(salt: string, now: number, origin: Origin<Key, FlowKey>): OpeningFlow<T, Key, FlowKey> {
     this.tidy(now)
-    const flow = new OpeningFlow<T>(origin, this.floor)
+    const flow = new OpeningFlow<T, Key, FlowKey>(origin, this.floor)
     this.flows.set(salt, flow)
     return flow
   }

@@ -1,4 +1,13 @@
-import { formatAddress, type Limits, parseAddress, SealwayError, type Welcome } from '@sealway/protocol'
+import {
+  type Code,
+  formatAddress,
+  Kind,
+  type Limits,
+  offset,
+  parseAddress,
+  SealwayError,
+  type Welcome,
+} from '@sealway/protocol'
 import type { Keyring } from '../crypto/keyring.js'
 import { Opener } from '../crypto/open.js'
 import { PooledRandom } from '../crypto/random.js'
@@ -163,8 +172,10 @@ export class Messenger {
       receipt: (from, receipt) => this.refusals.told(from, receipt),
       refused: (route, result, sealed) => {
         events.emit('refused', { from: route.from, code: result.code })
-        if (result.code === 'UNKNOWN_KEY') this.refusals.unknownKey(route.from, route.scope, result.kid, sealed)
         if (result.code === 'STALE_INCARNATION') this.hints.incarnation(route.from, route.scope, sealed)
+        if (result.code !== 'UNKNOWN_KEY') return
+        if (sealed[offset.kind] === Kind.receipt) this.refusals.unreadable(route.from, route.scope)
+        else this.hints.unknownKey(route.from, route.scope, result.kid, sealed)
       },
       stream: (...record) => this.streams.record(...record),
       gap: (from, to, missing, scope) => {
@@ -199,10 +210,13 @@ export class Messenger {
       stray: (from, code) => events.emit('refused', { from, code }),
     })
     this.refusals = new Refusals({
-      outlets,
-      hints: this.hints,
-      events,
-      gap: (name, scope, why) => this.streams.gap(name, scope, why),
+      waiting: () => [...outlets.all()].flatMap(({ awaiting }) => [...awaiting] as Pending[]),
+      stale: (from, incarnation, { flow, ackUpTo }) => {
+        const outlet = outlets.get(from, 'default')
+        outlet.retarget(incarnation)
+        this.frameRefused(outlet, flow, ackUpTo, 'STALE_INCARNATION', 'receiver')
+      },
+      dropped: (to, code) => events.emit('dropped', { to, code }),
     })
     this.departures = new Departures({
       calls,
@@ -337,7 +351,7 @@ export class Messenger {
     credit: (route, bytes, frames) => this.outlets.numbered(route)?.credit(bytes, frames),
     reject: (route, code, frameId) => {
       const outlet = this.outlets.numbered(route)
-      if (outlet) this.refusals.frame(outlet, frameId.subarray(0, 8), counterOf(frameId, 8), code, 'mediator')
+      if (outlet) this.frameRefused(outlet, frameId, counterOf(frameId, 8), code, 'mediator')
     },
     accepted: (route, frameId, names) => {
       const outlet = this.outlets.numbered(route)
@@ -367,6 +381,17 @@ export class Messenger {
     },
     writable: () => this.outlets.pump(),
     idle: () => this.outlets.flushNow(),
+  }
+
+  private frameRefused(
+    outlet: Outlet,
+    flow: Uint8Array,
+    counter: number,
+    code: Code,
+    hop: 'mediator' | 'receiver',
+  ): void {
+    this.refusals.frame(outlet.to, outlet.awaiting as Iterable<Pending>, flow, counter, code, hop)
+    this.streams.gap(outlet.to, outlet.scope, `a frame to it was refused (${code})`)
   }
 
   /** Frames and answers keep their order on a link: behind the answer to a question nothing from before it comes. */

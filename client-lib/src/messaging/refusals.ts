@@ -1,22 +1,37 @@
-import { type Code, codeNumber, Kind } from '@sealway/protocol'
+import { type Code, codeNumber, type Outcome, type SealwayError } from '@sealway/protocol'
 import { type Receipt, ReceiptStatus } from '../crypto/receipt.js'
-import type { Pending } from './calls.js'
-import type { Emitter, NodeEvents } from './events.js'
 import { sameFlow } from './frame-id.js'
-import type { Hints } from './hints.js'
-import type { Outlet } from './outlet.js'
-import type { Outlets } from './outlets.js'
 import { ReplyStatus } from './payload.js'
 
-export interface RefusalsParts {
-  readonly outlets: Outlets
-  readonly hints: Hints
-  readonly events: Emitter<NodeEvents>
-  /** A frame to that node is missing: what streams to it carry has a hole. */
-  readonly gap: (name: string, scope: string, why: string) => void
+type Hop = 'mediator' | 'receiver'
+
+/** Who waits for what becomes of a frame. */
+export interface Refusable {
+  /** What it was sealed in; absent before it has left. */
+  readonly flow: { readonly id: Uint8Array } | undefined
+  readonly counter: number
+  readonly outlet: { readonly to: string; readonly scope: string }
+  /** The member of a group that has it, as the mediator said. */
+  readonly member: string | undefined
+  readonly what: string
+  /** The frame that is sent again for this. */
+  readonly kept: object | undefined
+  /** It left more than once. */
+  readonly repeated: boolean
+  error(code: Code, message: string, outcome: Outcome, more: { hop: Hop }): SealwayError
+  fail(error: SealwayError): void
+  answered(from: string, status: number, body: () => unknown): void
 }
 
-/** Frames that went nowhere: what the mediator and receivers say of ours, and what we say of those we cannot open. */
+export interface RefusalsParts {
+  /** All whose frames have left. */
+  readonly waiting: () => Iterable<Refusable>
+  /** The process to which a frame was bound is no more. */
+  readonly stale: (from: string, incarnation: number, { flow, ackUpTo }: Receipt) => void
+  readonly dropped: (to: string, code: Code) => void
+}
+
+/** Frames that went nowhere: what the mediator and receivers say of ours. */
 export class Refusals {
   private readonly parts: RefusalsParts
 
@@ -27,45 +42,48 @@ export class Refusals {
   /** What a receiver says of a frame of this node. */
   told(from: string, receipt: Receipt): void {
     switch (receipt.status) {
-      case ReceiptStatus.incarnation: {
-        const outlet = this.parts.outlets.get(from, 'default')
-        outlet.retarget(receipt.incarnation)
-        this.frame(outlet, receipt.flow, receipt.ackUpTo, 'STALE_INCARNATION', 'receiver')
+      case ReceiptStatus.incarnation:
+        this.parts.stale(from, receipt.incarnation, receipt)
         return
-      }
       case ReceiptStatus.unknownKey:
         this.keyMismatch(from, (waiter) => sameFlow(waiter.flow!.id, receipt.flow) && mayHave(waiter, from, receipt))
     }
   }
 
-  /** Something came from there that is sealed with a key that is not ours. */
-  unknownKey(from: string, scope: string, kid: Uint8Array, sealed: Uint8Array): void {
-    if (sealed[2] !== Kind.receipt) this.parts.hints.unknownKey(from, scope, kid, sealed)
-    // What it says cannot be read; that it came at all says enough.
-    else this.keyMismatch(from, (waiter) => waiter.outlet.scope === scope && mayHave(waiter, from))
+  /** A receipt came from there that cannot be read; that it came at all says enough. */
+  unreadable(from: string, scope: string): void {
+    this.keyMismatch(from, (waiter) => waiter.outlet.scope === scope && mayHave(waiter, from))
   }
 
-  private keyMismatch(from: string, concerns: (waiter: Pending) => boolean): void {
+  private keyMismatch(from: string, concerns: (waiter: Refusable) => boolean): void {
     const message = `${from} does not hold the key this was sealed with`
-    for (const outlet of [...this.parts.outlets.all()]) {
-      for (const waiter of [...outlet.awaiting] as Pending[]) {
-        if (concerns(waiter)) waiter.answered(from, ReplyStatus.refused, () => ({ code: 'UNKNOWN_KEY', message }))
-      }
+    for (const waiter of this.parts.waiting()) {
+      if (concerns(waiter)) waiter.answered(from, ReplyStatus.refused, () => ({ code: 'UNKNOWN_KEY', message }))
     }
-    this.parts.events.emit('dropped', { to: from, code: 'UNKNOWN_KEY' })
+    this.parts.dropped(from, 'UNKNOWN_KEY')
   }
 
-  /** One frame was not taken, by the mediator or by its receiver. */
-  frame(outlet: Outlet, flow: Uint8Array, counter: number, code: Code, hop: 'mediator' | 'receiver'): void {
-    for (const waiter of [...outlet.awaiting] as Pending[]) {
+  /**
+   * One frame was not taken, by the mediator or by its receiver.
+   * @param awaiting who waits for something that was sent there
+   * @param flow begins with the 8 bytes that name it
+   */
+  frame(
+    to: string,
+    awaiting: Iterable<Refusable>,
+    flow: Uint8Array,
+    counter: number | undefined,
+    code: Code,
+    hop: Hop,
+  ): void {
+    for (const waiter of [...awaiting]) {
       if (waiter.counter !== counter || !sameFlow(waiter.flow!.id, flow)) continue
       // An earlier copy may have arrived; the next one may get through.
       if (waiter.kept && waiter.repeated && hop === 'mediator') continue
       const outcome = waiter.repeated ? 'unknown' : 'not-delivered'
-      waiter.fail(waiter.error(code, `${waiter.what}: ${meaning(code, outlet.to)}`, outcome, { hop }))
+      waiter.fail(waiter.error(code, `${waiter.what}: ${meaning(code, to)}`, outcome, { hop }))
     }
-    this.parts.events.emit('dropped', { to: outlet.to, code })
-    this.parts.gap(outlet.to, outlet.scope, `a frame to it was refused (${code})`)
+    this.parts.dropped(to, code)
   }
 }
 
@@ -73,7 +91,7 @@ export class Refusals {
  * Whether that node was handed this. All frames of a flow are sealed with one key, so what one of them met there the
  * others meet; but those of a flow to `any:` were spread, each to the member that the mediator named.
  */
-function mayHave({ outlet, member, counter }: Pending, name: string, receipt?: Receipt): boolean {
+function mayHave({ outlet, member, counter }: Refusable, name: string, receipt?: Receipt): boolean {
   if (!outlet.to.startsWith('any:')) return outlet.to === name || outlet.to.startsWith('group:')
   return member === undefined ? counter === receipt?.ackUpTo : member === name
 }
