@@ -128,6 +128,7 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
     timeouts: { answerTimeoutMs: config.httpTimeoutMs, idleTimeoutMs: config.httpIdleTimeoutMs },
     trust: config.trustProxy,
     domain: config.httpDomain,
+    strangers: { perSecond: config.httpPublicRate, atOnce: config.httpPublicAtOnce },
     upstreams: [direct],
     monotonic: () => performance.now(),
     ...{ registry, authenticator, limits, log, clock },

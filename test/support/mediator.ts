@@ -49,6 +49,8 @@ export function testConfig(options: TestMediatorOptions, jwtSecret: string, admi
     httpTimeoutMs: 30_000,
     httpIdleTimeoutMs: 300_000,
     trustProxy: 'none',
+    httpPublicRate: 100,
+    httpPublicAtOnce: 64,
     httpDirect: 'off',
     httpDirectAllow: [],
     limits: { ...limits, ...options.limits },

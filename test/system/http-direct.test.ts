@@ -195,7 +195,7 @@ describe('a node that is reached at its own address', () => {
     await eventually(() => got.length === 3, 'all comes back')
     expect(got).toEqual(['you asked for /chat?room=1', 'hello', 'x'.repeat(200_000)])
     socket.terminate()
-    await eventually(() => open.size === 0, 'its connection ends', 2_000)
+    await eventually(() => open.size === 0, 'its connection ends')
   })
 
   it('is asked once: where it points to another place, the client is told', async () => {
@@ -231,6 +231,124 @@ describe('a node that is reached at its own address', () => {
     // Its handshake begins with a client hello that names it (RFC 6066 s3).
     expect(hellos[0]![0]).toBe(22)
     expect(hellos[0]!.includes('app.example')).toBe(true)
+  })
+})
+
+describe('members of a group that have an address, and no link', () => {
+  const asked = async (url: string, authorization: string, init: RequestInit = {}) => {
+    const answer = await fetch(`${url}/many/g/who?x=1`, { ...init, headers: { authorization } })
+    const { answers } = (await answer.json()) as {
+      answers: { node: string; body?: string; error?: { code: string } }[]
+    }
+    return Object.fromEntries(answers.map(({ node, body, error }) => [node, body ?? error?.code]))
+  }
+  const echo: RequestListener = (request, response) => {
+    const { method, url } = request
+    const { 'content-length': length, 'transfer-encoding': coding } = request.headers
+    response.write(`${method} ${url} ${length} ${coding} `)
+    request.pipe(response)
+  }
+
+  it('are all asked, each for itself, with the body and all', async () => {
+    const { register, authorization, url } = await start({ config: { httpDirect: 'loopback', httpTimeoutMs: 1_500 } })
+    const { port } = await upstream(echo)
+    await register('app-1', '127.0.0.1', port)
+    await register('app-2', '127.0.0.1', port)
+    await register('app-big', '127.0.0.1', (await upstream((_, res) => res.end(Buffer.alloc(262_145)))).port)
+    await register('app-garbage', '127.0.0.1', (await raw('what?\r\n\r\n', true)).port)
+    await register('app-broken', '127.0.0.1', (await raw('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok', true)).port)
+    await register('app-head', '127.0.0.1', (await raw('HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nok', true)).port)
+    await register('app-mute', '127.0.0.1', (await upstream(() => {})).port)
+    await register('app-away', '10.0.0.1', 80)
+    await register('other', '127.0.0.1', port)
+    expect(await asked(url, authorization)).toEqual({
+      ...{ 'app-1': 'GET /who?x=1 undefined undefined ', 'app-2': 'GET /who?x=1 undefined undefined ' },
+      ...{ 'app-big': 'TOO_LARGE', 'app-garbage': 'BAD_ANSWER', 'app-broken': 'BAD_ANSWER', 'app-head': 'BAD_ANSWER' },
+      ...{ 'app-mute': 'TIMEOUT', 'app-away': 'ADDRESS_REFUSED' },
+    })
+  })
+
+  it('get a body that came in chunks with its length', async () => {
+    const { register, authorization, url } = await start()
+    await register('app', '127.0.0.1', (await upstream(echo)).port)
+    const body = new ReadableStream({
+      start(controller) {
+        for (const part of ['one ', 'two']) controller.enqueue(Buffer.from(part))
+        controller.close()
+      },
+    })
+    const answers = await asked(url, authorization, { method: 'POST', body, duplex: 'half' } as RequestInit)
+    expect(answers).toEqual({ app: 'POST /who?x=1 7 undefined one two' })
+  })
+
+  it('lose their connections when nobody waits for the answers', async () => {
+    const { register, authorization, url } = await start()
+    const { port, sockets } = await upstream(() => {})
+    for (const name of ['app-1', 'app-2', 'app-3']) await register(name, '127.0.0.1', port)
+    const client = httpRequest(`${url}/many/g/`, { headers: { authorization }, agent: false })
+    client.on('error', () => {})
+    client.on('response', (answer) => answer.on('error', () => {}))
+    client.end()
+    await eventually(() => sockets.size === 3, 'all are asked')
+    client.destroy()
+    await eventually(() => sockets.size === 0, 'no connection is left')
+  })
+
+  it('take their turns, and one of them takes over where another is not there', async () => {
+    const { register, authorization, url } = await start()
+    for (const name of ['app-1', 'app-2', 'app-3']) {
+      const { port } = await upstream((_request, response) => response.end(name))
+      await register(name, '127.0.0.1', port)
+    }
+    const gone = createServer()
+    const { port } = await listen(gone)
+    await new Promise((resolve) => gone.close(resolve))
+    await register('app-4', '127.0.0.1', port)
+    const seen: string[] = []
+    for (let i = 0; i < 9; i++) {
+      seen.push(await (await fetch(`${url}/any/g/`, { headers: { authorization } })).text())
+    }
+    expect([...new Set(seen)].sort()).toEqual(['app-1', 'app-2', 'app-3'])
+  })
+})
+
+describe('answers before the answer', () => {
+  it('reach the client in their order, but for the one that its body may come', async () => {
+    const { register, authorization } = await start()
+    const { port } = await upstream((request, response) => {
+      response.writeContinue()
+      response.writeProcessing()
+      response.writeEarlyHints({ link: ['</a.css>; rel=preload', '</b.js>; rel=preload'], 'x-one': '1' }, () => {
+        request.pipe(response)
+      })
+    })
+    const url = await register('app', '127.0.0.1', port)
+    const informed: unknown[] = []
+    const body = await new Promise((resolve, reject) => {
+      const sent = httpRequest(url, {
+        method: 'POST',
+        headers: { authorization, expect: '100-continue' },
+        agent: false,
+      })
+      sent.on('information', ({ statusCode, headers }) => {
+        const { link, 'x-one': one } = headers
+        informed.push([statusCode, link, one])
+      })
+      sent.on('continue', () => sent.end('body'))
+      sent.on('error', reject)
+      sent.on('response', (answer) => {
+        const chunks: Buffer[] = []
+        answer.on('data', (chunk: Buffer) => chunks.push(chunk))
+        answer.on('end', () => resolve(Buffer.concat(chunks).toString()))
+      })
+      sent.flushHeaders()
+    })
+    expect(body).toBe('body')
+    expect(informed).toEqual([
+      [100, undefined, undefined],
+      [102, undefined, undefined],
+      [103, '</a.css>; rel=preload, </b.js>; rel=preload', '1'],
+    ])
   })
 })
 
@@ -271,7 +389,7 @@ describe('a client that goes', () => {
     })
     await eventually(() => sockets.size === 50, 'all are connected')
     for (const client of clients) client.destroy()
-    await eventually(() => sockets.size === 0, 'no connection is left', 2_000)
+    await eventually(() => sockets.size === 0, 'no connection is left')
   })
 })
 
@@ -301,7 +419,7 @@ describe('an upstream that misbehaves', () => {
     const { port, sockets } = await raw(bytes)
     const answer = await fetch(await register('app', '127.0.0.1', port), { headers: { authorization } })
     expect(await codeOf(answer)).toEqual([502, code])
-    await eventually(() => sockets.size === 0, 'the connection is not kept', 2_000)
+    await eventually(() => sockets.size === 0, 'the connection is not kept')
   })
 
   it('hangs up before it answers', async () => {
@@ -340,7 +458,7 @@ describe('an upstream that misbehaves', () => {
     const { port, sockets } = await upstream(() => {})
     const answer = await fetch(await register('app', '127.0.0.1', port), { headers: { authorization } })
     expect(await codeOf(answer)).toEqual([504, 'TIMEOUT'])
-    await eventually(() => sockets.size === 0, 'the connection is let go', 2_000)
+    await eventually(() => sockets.size === 0, 'the connection is let go')
   })
 
   it('stops in the middle of its answer', async () => {
@@ -348,7 +466,7 @@ describe('an upstream that misbehaves', () => {
     const { port, sockets } = await raw('HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf')
     const answer = await fetch(await register('app', '127.0.0.1', port), { headers: { authorization } })
     await expect(answer.text()).rejects.toThrow()
-    await eventually(() => sockets.size === 0, 'the connection is let go', 2_000)
+    await eventually(() => sockets.size === 0, 'the connection is let go')
   })
 
   it('is not there', async () => {

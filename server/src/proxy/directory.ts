@@ -2,6 +2,7 @@ import type { Code, PublicRoutes } from '@sealway/protocol'
 import type { NodeRecord, Registry } from '../registry/registry.js'
 import type { Session } from '../session/session.js'
 import type { Caller } from './callers.js'
+import type { Departed } from './departed.js'
 import type { Refusal } from './guard.js'
 import type { Target } from './target.js'
 import type { Destination, Upstream } from './upstream.js'
@@ -18,6 +19,7 @@ export interface DirectoryParts {
   /** In the order in which they are tried. */
   readonly upstreams: readonly Upstream[]
   readonly publicRoutes: PublicRoutes
+  readonly departed: Departed
   /** Coarse clock, ms. */
   readonly now: () => number
 }
@@ -35,6 +37,11 @@ export interface Way {
   readonly upstream: Upstream
 }
 
+/** Whom a request to all goes to, and why not to the others. */
+export type Members = (Way | (Refusal & { readonly node: string }))[]
+
+type WhenAbsent = (node: string, record: NodeRecord) => Way | Refusal
+
 /** What the database said of a name is believed for so long, ms: names that nobody holds must not keep it busy. */
 const believedMs = 1_000
 const maxBelieved = 1_000
@@ -47,8 +54,12 @@ export class Directory {
     string,
     { readonly until: number; readonly record: Promise<NodeRecord | undefined> }
   >()
-  /** By group, who had its turn last, among those that have equally much to do. */
-  private readonly turns = new WeakMap<Session, number>()
+  private readonly absentByGroup = new Map<
+    string,
+    { readonly until: number; readonly found: Promise<readonly Destination[]> }
+  >()
+  /** By name, when it had its turn last, among those that have equally much to do. */
+  private readonly turns = new Map<string, number>()
   private turn = 0
 
   constructor(parts: DirectoryParts) {
@@ -61,9 +72,17 @@ export class Directory {
     const session = this.parts.links().get(target.node)
     const there = session ? this.destinationOf(session) : undefined
     const destination = there?.groups.includes(target.group) ? there : undefined
-    if (!this.mayAsk(question, target.node, session, destination)) return caller ? forbidden(target.node) : noToken
+    if (!this.mayAsk(question, target.node, session, destination)) {
+      // A route that was for anybody: it is the node that is missing, and not the token.
+      if (!session && this.wasPublic(question)) return this.absent(target, offline)
+      return caller ? forbidden(target.node) : noToken
+    }
     if (destination) return this.wayTo(destination)
-    return this.absent(target)
+    return this.absent(target, (_name, record) => this.wayTo({ ...record, session: undefined }))
+  }
+
+  private wasPublic({ target: { node, group, path }, method }: Question): boolean {
+    return this.parts.departed.wasPublic(node, group, method, path)
   }
 
   private mayAsk({ target, method, caller }: Question, name: string, session?: Session, there?: unknown): boolean {
@@ -81,9 +100,9 @@ export class Directory {
   }
 
   /** It is not connected. Is it registered? */
-  private async absent({ node, group }: Target): Promise<Way | Refusal> {
+  private async absent({ node, group }: Target, found: WhenAbsent): Promise<Way | Refusal> {
     const record = await this.record(node)
-    if (record?.groups.includes(group)) return this.wayTo({ ...record, session: undefined })
+    if (record?.groups.includes(group)) return found(node, record)
     if (await this.parts.registry.groupExists(group)) {
       return { code: 'UNKNOWN_NODE', detail: `there is no node ${node} in the group ${group}` }
     }
@@ -105,16 +124,23 @@ export class Directory {
    * One member: the one with the least to do, and among equals the one whose turn is the longest ago.
    * @param tried not these
    */
-  any(question: Question, tried: ReadonlySet<string>): Way | Refusal | Promise<Refusal> {
-    const { target, caller } = question
+  any(question: Question, tried: ReadonlySet<string>): Way | Refusal | Promise<Way | Refusal> {
+    if (!this.looksForAbsent(question)) return this.best(question, tried, [])
+    return this.absentMembers(question).then((absent) => this.best(question, tried, absent))
+  }
+
+  private best(
+    question: Question,
+    tried: ReadonlySet<string>,
+    absent: readonly Destination[],
+  ): Way | Refusal | Promise<Refusal> {
+    const { target } = question
     let best: Way | undefined
     let bestLoad = 0
     let bestTurn = 0
     let failure: Refusal | undefined
-    for (const session of this.parts.links().members(target.group)) {
-      const destination = this.destinationOf(session)
-      const { name } = destination
-      if (tried.has(name) || !this.mayAsk(question, name, session, destination)) continue
+    for (const destination of this.askable(question, absent)) {
+      if (tried.has(destination.name)) continue
       const way = this.wayTo(destination)
       if ('code' in way) {
         // That one has too much to do says more than that another serves nothing.
@@ -122,42 +148,85 @@ export class Directory {
         continue
       }
       const load = way.upstream.load(destination)
-      const turn = this.turns.get(session) ?? 0
+      const turn = this.turns.get(destination.name) ?? 0
       if (best && (load > bestLoad || (load === bestLoad && turn > bestTurn))) continue
       best = way
       bestLoad = load
       bestTurn = turn
     }
     if (best) {
-      this.turns.set(best.destination.session!, ++this.turn)
+      if (this.turns.size >= maxBelieved) this.turns.clear()
+      this.turns.set(best.destination.name, ++this.turn)
       return best
     }
     if (failure) return { code: failure.code, detail: `no member of ${target.group} can take this now` }
-    return caller ? this.nobody(target.group, caller) : noToken
+    return this.nobody(question)
   }
 
   /** Every member that the caller may ask; with those that serve no HTTP, who are answered for. */
-  many(question: Question): (Way | (Refusal & { readonly node: string }))[] | Refusal | Promise<Refusal> {
-    const { target, caller } = question
-    const found: (Way | (Refusal & { readonly node: string }))[] = []
-    for (const session of this.parts.links().members(target.group)) {
-      const destination = this.destinationOf(session)
-      if (!this.mayAsk(question, destination.name, session, destination)) continue
+  many(question: Question): Members | Refusal | Promise<Members | Refusal> {
+    if (!this.looksForAbsent(question)) return this.all(question, [])
+    return this.absentMembers(question).then((absent) => this.all(question, absent))
+  }
+
+  private all(question: Question, absent: readonly Destination[]): Members | Refusal | Promise<Refusal> {
+    const found: Members = []
+    for (const destination of this.askable(question, absent)) {
       const way = this.wayTo(destination)
       found.push('code' in way ? { ...way, node: destination.name } : way)
     }
-    if (found.length > 0) return found
-    return caller ? this.nobody(target.group, caller) : noToken
+    return found.length > 0 ? found : this.nobody(question)
   }
 
-  /** No live member may be asked. Why not? */
-  private async nobody(group: string, caller: Caller): Promise<Refusal> {
+  /** The members that the caller may ask: those with a link, and of the others those that can be reached. */
+  private *askable(question: Question, absent: readonly Destination[]): Generator<Destination, void, undefined> {
+    const links = this.parts.links()
+    for (const session of links.members(question.target.group)) {
+      const destination = this.destinationOf(session)
+      if (this.mayAsk(question, destination.name, session, destination)) yield destination
+    }
+    for (const destination of absent) {
+      if (!links.get(destination.name) && question.caller!.covers(destination.name)) yield destination
+    }
+  }
+
+  /** Only who shows a token is worth a look into the database; what was public is asked over links only. */
+  private looksForAbsent({ caller }: Question): boolean {
+    return caller !== undefined && this.parts.upstreams.some(({ reachesAbsent }) => reachesAbsent)
+  }
+
+  /** Those that an upstream reaches without a link. At most the first 1,000 members are looked at. */
+  private absentMembers({ target: { group } }: Question): Promise<readonly Destination[]> {
+    const now = this.parts.now()
+    const known = this.absentByGroup.get(group)
+    if (known && now < known.until) return known.found
+    if (this.absentByGroup.size >= maxBelieved) this.absentByGroup.clear()
+    const found = this.parts.registry.nodes({ group, limit: 1_000 }).then((records) => {
+      const all = records.map((record): Destination => ({ ...record, session: undefined }))
+      return all.filter((one) => this.parts.upstreams.some((upstream) => upstream.serves(one)))
+    })
+    this.absentByGroup.set(group, { until: now + believedMs, found })
+    found.catch(() => this.absentByGroup.delete(group))
+    return found
+  }
+
+  /** No member may be asked. Why not? */
+  private nobody({ target: { group, path }, method, caller }: Question): Refusal | Promise<Refusal> {
+    if (this.parts.departed.anyWasPublic(group, method, path)) return this.allGone(group)
+    return caller ? this.noMember(group, caller) : noToken
+  }
+
+  private async allGone(group: string): Promise<Refusal> {
+    return (await this.parts.registry.groupExists(group)) ? noneConnected(group) : unknownGroup(group)
+  }
+
+  private async noMember(group: string, caller: Caller): Promise<Refusal> {
     if (!(await this.parts.registry.groupExists(group))) {
       return caller.coversAll ? unknownGroup(group) : forbidden(`any member of ${group}`)
     }
     const registered = await this.parts.registry.nodes({ group, limit: 1_000 })
     if (!registered.some(({ name }) => caller.covers(name))) return forbidden(`any member of ${group}`)
-    return { code: 'OFFLINE', detail: `no member of ${group} is connected` }
+    return noneConnected(group)
   }
 
   private destinationOf(session: Session): Destination {
@@ -179,6 +248,7 @@ const forbidden = (whom: string): Refusal => ({
   code: 'FORBIDDEN',
   detail: `this token has no http: scope for ${whom}`,
 })
+const noneConnected = (group: string): Refusal => ({ code: 'OFFLINE', detail: `no member of ${group} is connected` })
 const unknownGroup = (group: string): Refusal => ({ code: 'UNKNOWN_GROUP', detail: `there is no group ${group}` })
 const refusalOf = (code: Code, node: string, what: string): Refusal => ({ code, detail: `${node} ${what}` })
 const offline = (node: string) => refusalOf('OFFLINE', node, 'is registered, but not connected')

@@ -1,15 +1,17 @@
 import { type IncomingMessage, type RequestListener, type Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
+import type { Duplex, Writable } from 'node:stream'
 import type { Log } from '../observe/log.js'
 import type { Callers } from './callers.js'
+import { clientAddress, type TrustProxy } from './client-address.js'
 import { answerClientErrors } from './client-errors.js'
-import { type Directory, noToken, type Question, type Way } from './directory.js'
+import { type Directory, type Members, noToken, type Question, type Way } from './directory.js'
 import { type Guarded, guard, type Refusal } from './guard.js'
 import { Many } from './many.js'
 import type { HttpOutcomes } from './outcomes.js'
 import { refuse } from './refuse.js'
-import { requestHeaders, type TrustProxy } from './request-headers.js'
+import { requestHeaders } from './request-headers.js'
+import type { Strangers } from './strangers.js'
 import { type NoTarget, readHost, readTarget, type Target } from './target.js'
 import type { Tunnels } from './tunnel.js'
 import type { Uploads } from './uploads.js'
@@ -21,6 +23,7 @@ export interface FrontParts {
   readonly tunnels: Tunnels
   readonly uploads: Uploads
   readonly outcomes: HttpOutcomes
+  readonly strangers: Strangers
   readonly trust: TrustProxy
   /** Nodes are reached as `<node>.<group>.<domain>`; lower case. */
   readonly domain: string | undefined
@@ -129,7 +132,7 @@ export class Front {
     // Whoever showed a token may send as slowly as it likes, within the time-outs.
     if (!question.caller && visit.guarded.bodyBytes !== 0) this.parts.uploads.pace(request)
     if (question.target.mode === 'many') this.askMany(visit, question)
-    else this.find(visit, question, forward, true)
+    else this.find(visit, question, forward, true, response)
   }
 
   /** Everything that is checked before anybody is looked for. */
@@ -182,10 +185,12 @@ export class Front {
     if (hasBody(request)) uploads.leave(request)
   }
 
-  private find(visit: Visit, question: Question, go: Go, retries: boolean): void {
+  /** @param held what closes when all is over: the response, or a socket that may be switched */
+  private find(visit: Visit, question: Question, go: Go, retries: boolean, held: Writable): void {
     const { directory } = this.parts
     if (question.target.mode === 'one') {
-      this.follow(visit, directory.one(question), go)
+      const found = directory.one(question)
+      if (this.welcomes(visit, question, found, held)) this.follow(visit, found, go)
       return
     }
     const tried = new Set<string>()
@@ -195,20 +200,37 @@ export class Front {
         go(one, way)
       })
     const retry: Visit['retry'] = (_visit, failure) => {
-      const found = directory.any(question, tried)
       // Nobody else can take it: what went wrong is what the first one said.
-      if (found instanceof Promise || 'code' in found) visit.refused(failure.code, failure.detail)
-      else next(found)
+      const asBefore = (): void => visit.refused(failure.code, failure.detail)
+      const other = (found: Way | Refusal): void => ('code' in found ? asBefore() : next(found))
+      const found = directory.any(question, tried)
+      if (found instanceof Promise) found.then(other, asBefore)
+      else other(found)
     }
     if (retries) visit.retry = retry
-    next(directory.any(question, tried))
+    const found = directory.any(question, tried)
+    if (this.welcomes(visit, question, found, held)) next(found)
+  }
+
+  /** Whoever shows no token shares what is public with all others, and may ask only so much of it. */
+  private welcomes(visit: Visit, { caller }: Question, found: unknown, held: Writable): boolean {
+    if (caller || found === noToken) return true
+    const leave = this.parts.strangers.enter(clientAddress(visit.request, this.parts.trust))
+    if (leave) {
+      held.once('close', leave)
+      return true
+    }
+    // It may be a promise, and nobody waits for it.
+    if (found instanceof Promise) found.catch(() => {})
+    visit.refused('TOO_MANY_REQUESTS', 'this address asks too much at once without a token; wait as long as is said')
+    return false
   }
 
   private follow(visit: Visit, found: Way | Refusal | Promise<Way | Refusal>, go: Go): void {
     if (found instanceof Promise) {
       found.then(
         (later) => this.follow(visit, later, go),
-        () => visit.refused('STORAGE_UNAVAILABLE', 'who is registered cannot be looked up now'),
+        () => visit.refused('STORAGE_UNAVAILABLE', noLookUp),
       )
       return
     }
@@ -224,16 +246,14 @@ export class Front {
 
   private askMany(visit: Visit, question: Question): void {
     const found = this.parts.directory.many(question)
-    if (found instanceof Promise) {
-      found.then(
-        ({ code, detail }) => visit.refused(code, detail),
-        () => visit.refused('STORAGE_UNAVAILABLE', 'who is registered cannot be looked up now'),
-      )
-    } else if (Array.isArray(found)) {
-      new Many(visit, this.parts.tunnels, found).start()
-    } else {
-      visit.refused(found.code, found.detail)
+    if (!this.welcomes(visit, question, found, visit.response)) return
+    const ask = (members: Members | Refusal): void => {
+      if (visit.over) return
+      if (Array.isArray(members)) new Many(visit, this.parts.tunnels.budget, members).start()
+      else visit.refused(members.code, members.detail)
     }
+    if (found instanceof Promise) found.then(ask, () => visit.refused('STORAGE_UNAVAILABLE', noLookUp))
+    else ask(found)
   }
 
   private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, target: Target | NoTarget): void {
@@ -267,7 +287,7 @@ export class Front {
     if (!admitted) return
     const { visit, question } = admitted
     // One socket is given to one node: there is no second try.
-    this.find(visit, question, (one, way) => way.upstream.upgrade(one, way.destination, socket, head), false)
+    this.find(visit, question, (one, way) => way.upstream.upgrade(one, way.destination, socket, head), false, socket)
   }
 
   private isCaller(request: IncomingMessage): boolean {
@@ -279,6 +299,7 @@ export class Front {
 /** How long a client that asked for a switch and was refused may take to read why, ms. */
 const goodbyeMs = 2_000
 
+const noLookUp = 'who is registered cannot be looked up now'
 const noName: Refusal = {
   code: 'NOT_FOUND',
   detail: 'write /one/<group>/<node>/<path>, /any/<group>/<path> or /many/<group>/<path>',

@@ -1,7 +1,8 @@
 import type { Code, RawHeaders, ResponseHead } from '@sealway/protocol'
 import type { Budget } from '../session/outbox.js'
-import type { AnswerReader, Exchange } from './exchange.js'
+import type { AnswerReader } from './exchange.js'
 import { responseHeaders } from './response-headers.js'
+import type { Asked } from './upstream.js'
 
 /** What one member answered, or why it did not. */
 export interface Entry {
@@ -30,9 +31,7 @@ export interface GatheredParts {
 /** One member's answer to what all were asked, kept until it is complete. */
 export class Gathered implements AnswerReader {
   readonly upgrades = false
-  exchange: Exchange | undefined
-  /** What of the request's body waits for `drain`. */
-  rest: (() => void) | undefined
+  asked: Asked | undefined
   private readonly startedAt: number
   private head: ResponseHead | undefined
   private headers: string[] = []
@@ -67,7 +66,7 @@ export class Gathered implements AnswerReader {
     if (chunk.length > 0) this.chunks.push(new Uint8Array(chunk))
     this.heldBytes += chunk.length
     this.parts.budget.usedBytes += chunk.length
-    this.exchange?.taken(chunk.length)
+    this.asked?.taken(chunk.length)
     if (end) this.complete()
   }
 
@@ -75,9 +74,7 @@ export class Gathered implements AnswerReader {
     this.complete()
   }
 
-  drain(): void {
-    this.rest?.()
-  }
+  drain(): void {}
 
   failed(code: Code, detail: string): void {
     const { node, done } = this.parts
@@ -86,14 +83,14 @@ export class Gathered implements AnswerReader {
   }
 
   private refuse(code: Code, detail: string): void {
-    this.exchange?.abort(code)
+    this.asked?.abort(code)
     this.failed(code, detail)
   }
 
   /** Nobody waits for it: what it holds is given back. */
   abort(code: Code): void {
     this.release()
-    this.exchange?.abort(code)
+    this.asked?.abort(code)
   }
 
   private release(): void {

@@ -1,9 +1,8 @@
 import { type Code, SealwayError } from '@sealway/protocol'
-import type { Way } from './directory.js'
+import type { Budget } from '../session/outbox.js'
+import type { Members, Way } from './directory.js'
 import { type Entry, Gathered } from './gathered.js'
-import type { Refusal } from './guard.js'
 import { Taken } from './taken.js'
-import type { Tunnels } from './tunnel.js'
 import type { Visit } from './visit.js'
 
 /** Bounds of one request to all members. */
@@ -18,16 +17,11 @@ export const manyLimits = {
   atOnce: 64,
 } as const
 
-/** Of the request's body, what goes with its head, bytes. */
-const firstBytes = 48 * 1024
-
-export type Asked = Way | (Refusal & { readonly node: string })
-
 /**
  * Asks every member, and answers with JSON: `{ "group", "answers": [ entry, ... ] }`, each entry as soon as it is there.
  */
 export class Many {
-  private readonly waiting: Asked[]
+  private readonly waiting: Members
   private readonly running = new Set<Gathered>()
   private readonly chunks: Buffer[] = []
   private body = Buffer.alloc(0)
@@ -42,10 +36,10 @@ export class Many {
 
   constructor(
     private readonly visit: Visit,
-    private readonly tunnels: Tunnels,
-    asked: readonly Asked[],
+    private readonly budget: Budget,
+    members: Members,
   ) {
-    this.waiting = [...asked].reverse()
+    this.waiting = [...members].reverse()
   }
 
   start(): void {
@@ -92,7 +86,7 @@ export class Many {
     this.visit.handedAt = this.visit.monotonic()
     response.writeHead(200, ['Content-Type', 'application/json', 'Cache-Control', 'no-store'])
     response.write(`{"group":${JSON.stringify(target.group)},"answers":[`)
-    const taken = new Taken(response, this.tunnels.budget, () => {})
+    const taken = new Taken(response, this.budget, () => {})
     this.taken = taken
     response.on('close', () => taken.close())
     response.on('drain', () => {
@@ -119,14 +113,12 @@ export class Many {
     }
   }
 
-  private askOne({ destination }: Way): void {
-    const { head } = this.visit
+  private askOne({ destination, upstream }: Way): void {
     const node = destination.name
-    const { session } = destination
     const one: Gathered = new Gathered({
       node,
       monotonic: this.visit.monotonic,
-      budget: this.tunnels.budget,
+      budget: this.budget,
       maxBodyBytes: Math.min(manyLimits.bodyBytes, manyLimits.totalBytes - this.answerBytes),
       done: (entry, bytes) => {
         this.running.delete(one)
@@ -135,22 +127,13 @@ export class Many {
         this.next()
       },
     })
-    if (!session) {
-      this.entry({ node, durationMs: 0, error: { code: 'OFFLINE', detail: `${node} is not connected` } })
-      return
-    }
-    const first = this.body.subarray(0, firstBytes)
-    const all = first.length === this.body.length
-    const begun = this.tunnels.of(session).begin(head!, first, all, one)
-    if (begun instanceof SealwayError) {
-      this.entry({ node, durationMs: 0, error: { code: begun.code, detail: begun.message } })
+    const asked = upstream.ask(this.visit, destination, this.body, one)
+    if (asked instanceof SealwayError) {
+      this.entry({ node, durationMs: 0, error: { code: asked.code, detail: asked.message } })
       return
     }
     this.running.add(one)
-    one.exchange = begun
-    if (all) return
-    one.rest = () => begun.end()
-    if (begun.send(this.body.subarray(firstBytes))) begun.end()
+    one.asked = asked
   }
 
   private entry(entry: Entry): void {

@@ -1,8 +1,9 @@
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type Code, hopByHop, type RawHeaders, type ResponseHead, SealwayError } from '@sealway/protocol'
 import type { AnswerReader, Exchange } from './exchange.js'
+import { headText, inform } from './inform.js'
 import { Pipe } from './pipe.js'
 import { responseHeaders, trailerFields } from './response-headers.js'
 import { ownCopy, Taken } from './taken.js'
@@ -128,17 +129,7 @@ export class Passage implements AnswerReader {
   }
 
   inform(head: ResponseHead): void {
-    const { visit, response, request } = this
-    // RFC 9110 s15.2: a client of 1.0 knows none of them. Behind others on its connection, it cannot be told yet.
-    if (request.httpVersion !== '1.1' || !response.socket || response.headersSent) return
-    visit.informed = true
-    if (head.status !== 100) {
-      response.socket.write(headText(head), 'latin1')
-      return
-    }
-    visit.continued = true
-    // Node keeps in mind that it said so: else it would end the connection after the answer.
-    response.writeContinue()
+    inform(this.visit, head)
   }
 
   answer(head: ResponseHead, body: Uint8Array, end: boolean): void {
@@ -286,14 +277,3 @@ export class Passage implements AnswerReader {
 
 const noBytes = new Uint8Array(0)
 const gatherNoMore = (passage: Passage, turnsLeft = 1): void => passage.gatherNoMore(turnsLeft)
-
-/** The protocol has checked that nothing in it ends a line. */
-function headText({ status, reason, headers }: ResponseHead): string {
-  let text = `HTTP/1.1 ${status} ${reason === '' ? (STATUS_CODES[status] ?? '') : reason}\r\n`
-  for (let i = 0; i < headers.length; i += 2) {
-    const lower = headers[i]!.toLowerCase()
-    if (status !== 101 && (hopByHop.has(lower) || lower === 'content-length')) continue
-    text += `${headers[i]}: ${headers[i + 1]}\r\n`
-  }
-  return `${text}\r\n`
-}

@@ -6,10 +6,12 @@ import type { Registry } from '../registry/registry.js'
 import type { ExchangeEvents } from '../routing/relay.js'
 import type { Budget } from '../session/outbox.js'
 import { Callers } from './callers.js'
+import type { TrustProxy } from './client-address.js'
+import { Departed } from './departed.js'
 import { Directory, type Links } from './directory.js'
 import { Front } from './front.js'
 import { HttpOutcomes } from './outcomes.js'
-import type { TrustProxy } from './request-headers.js'
+import { Strangers } from './strangers.js'
 import { type ExchangeLimits, Tunnels } from './tunnel.js'
 import { TunnelUpstream } from './tunnel-upstream.js'
 import { Uploads } from './uploads.js'
@@ -25,6 +27,8 @@ export interface ProxyParts {
   readonly limits: Pick<Limits, 'exchangeWindowBytes' | 'maxExchangesPerLink' | 'outboxBytes'>
   readonly timeouts: ExchangeLimits
   readonly trust: TrustProxy
+  /** What one address may ask of public routes. */
+  readonly strangers: { readonly perSecond: number; readonly atOnce: number }
   readonly domain: string | undefined
   /** Other ways to reach nodes than the tunnel, which comes first. */
   readonly upstreams?: readonly Upstream[]
@@ -56,17 +60,19 @@ export function createProxy(parts: ProxyParts): HttpByName {
   const tunnels = new Tunnels({ limits: parts.limits, budget: parts.budget, now })
   const uploads = new Uploads(now)
   const outcomes = new HttpOutcomes()
+  const publicRoutes = new PublicRoutes()
+  const departed = new Departed(publicRoutes)
+  const strangers = new Strangers({ ...parts.strangers, now })
   const directory = new Directory({
     links: parts.links,
     registry: parts.registry,
     upstreams: [new TunnelUpstream(tunnels), ...(parts.upstreams ?? [])],
-    publicRoutes: new PublicRoutes(),
-    now,
+    ...{ publicRoutes, departed, now },
   })
   const front = new Front({
     directory,
     callers: new Callers(parts.authenticator, now),
-    ...{ tunnels, uploads, outcomes },
+    ...{ tunnels, uploads, outcomes, strangers },
     trust: parts.trust,
     domain: parts.domain,
     log: parts.log,
@@ -74,7 +80,13 @@ export function createProxy(parts: ProxyParts): HttpByName {
     draining: parts.draining,
   })
   return {
-    exchanges: tunnels,
+    exchanges: {
+      frame: (session, type, number, flags, body) => tunnels.frame(session, type, number, flags, body),
+      left(session) {
+        departed.left(session)
+        tunnels.left(session)
+      },
+    },
     outcomes,
     inFlight: () => ({ requests: front.inFlight, exchanges: tunnels.inFlight }),
     attach: (server) => front.attach(server),
@@ -82,6 +94,7 @@ export function createProxy(parts: ProxyParts): HttpByName {
       coarseNow = clock()
       tunnels.tick(coarseNow, parts.timeouts)
       uploads.tick(coarseNow)
+      strangers.tick(coarseNow)
     },
     idle: (stop) => front.idle(stop),
   }

@@ -5,6 +5,8 @@ import { type Problem, problemType } from '../gateway/problem.js'
 
 /** When a client that was told 503 may come back, s. */
 const retryAfterSeconds = '5'
+/** When one that was told 429 may: within a second there is room for more, s. */
+const nextTrySeconds = '1'
 
 const problemOf = (code: Code, detail: string): Problem => ({
   type: `urn:sealway:code:${code}`,
@@ -41,6 +43,7 @@ function problemHeaders({ status }: Problem, bytes: number): string[] {
   headers.push('X-Content-Type-Options', 'nosniff')
   if (status === 401) headers.push('WWW-Authenticate', bearerChallenge)
   if (status === 503) headers.push('Retry-After', retryAfterSeconds)
+  if (status === 429) headers.push('Retry-After', nextTrySeconds)
   return headers
 }
 

@@ -1,8 +1,6 @@
 import type { IncomingMessage } from 'node:http'
+import { plain, type TrustProxy, trusts } from './client-address.js'
 import type { Guarded } from './guard.js'
-
-/** Whose `Forwarded` and `X-Forwarded-*` are believed: nobody's, a proxy's on this machine, everybody's. */
-export type TrustProxy = 'none' | 'loopback' | 'all'
 
 /** Without them a message is another one: that `Connection` names them changes nothing. */
 const neverListed: ReadonlySet<string> = new Set([
@@ -33,7 +31,7 @@ export function requestHeaders({ request, guarded, trust, dropAuthorization, upg
   const { rawHeaders, socket } = request
   const { listed } = guarded
   const remote = socket.remoteAddress
-  const trusted = trust === 'all' || (trust === 'loopback' && (remote === undefined || isLoopback(remote)))
+  const trusted = trusts(trust, remote)
   const kept: string[] = []
   let chain = ''
   let forwarded = ''
@@ -104,11 +102,6 @@ const joined = (before: string, value: string): string => (before === '' ? value
 /** RFC 7239 s6: an IPv6 address in brackets and quotes. */
 const forNode = (address: string | undefined): string =>
   address === undefined ? 'unknown' : address.includes(':') ? `"[${address}]"` : address
-
-/** An IPv4 client on a socket that listens for both. */
-const plain = (address: string): string => (address.startsWith('::ffff:') ? address.slice(7) : address)
-
-const isLoopback = (address: string): boolean => address === '::1' || plain(address).startsWith('127.')
 
 /** Every other cookie stays as it was. */
 function withoutOperatorCookie(cookie: string): string {

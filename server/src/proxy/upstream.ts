@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
-import type { Endpoint } from '@sealway/protocol'
+import type { Code, Endpoint, SealwayError } from '@sealway/protocol'
 import type { Session } from '../session/session.js'
+import type { AnswerReader } from './exchange.js'
 import type { Visit } from './visit.js'
 
 /** A node that a request may go to. */
@@ -18,6 +19,8 @@ export interface Destination {
  * By then the request was guarded and allowed, and its headers are those for the node.
  */
 export interface Upstream {
+  /** Whether it may lead to nodes that have no link. */
+  readonly reachesAbsent: boolean
   /** Whether this way leads to that node. */
   serves(node: Destination): boolean
   /** Requests that it has under way to that node. */
@@ -32,4 +35,17 @@ export interface Upstream {
   forward(visit: Visit, node: Destination): void
   /** The same for a switch of protocols; after 101 the bytes of `socket` are its. `head` came behind the request. */
   upgrade(visit: Visit, node: Destination, socket: Duplex, head: Buffer): void
+  /**
+   * Asks what the visit asks, with all of its body, for who gathers the answers of many; the reader is told of everything
+   * later than this returns. @returns why it was not asked: `BUSY`, or what is wrong with the head
+   */
+  ask(visit: Visit, node: Destination, body: Buffer, reader: AnswerReader): Asked | SealwayError
+}
+
+/** A question that is under way. */
+export interface Asked {
+  /** So many bytes of the answer were taken: as many more may come. */
+  taken(bytes: number): void
+  /** Nobody waits for the answer any more; the reader is told nothing. */
+  abort(code: Code): void
 }

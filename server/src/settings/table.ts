@@ -32,6 +32,10 @@ export interface Config {
   readonly httpIdleTimeoutMs: number
   /** Whose `Forwarded` and `X-Forwarded-*` are believed. */
   readonly trustProxy: 'none' | 'loopback' | 'all'
+  /** Requests a second of one address, without a token. */
+  readonly httpPublicRate: number
+  /** The same, under way at once. */
+  readonly httpPublicAtOnce: number
   /** Whether nodes are reached at addresses that they registered, too. */
   readonly httpDirect: DirectMode
   readonly httpDirectAllow: readonly AllowedPlace[]
@@ -142,6 +146,16 @@ export const settings: SettingsTable = {
     ['none', 'loopback', 'all'],
     "Whose X-Forwarded-* and Forwarded headers nodes are handed: nobody's, those of a proxy on this machine, everybody's.",
   ),
+  httpPublicRate: count(
+    'HTTP_PUBLIC_RATE',
+    100,
+    'Requests a second that one address may make of public routes without a token, on average; in a burst twice as many.',
+    { min: 1, max: 1_000_000 },
+  ),
+  httpPublicAtOnce: count('HTTP_PUBLIC_AT_ONCE', 64, 'The same, under way at once, WebSockets among them.', {
+    min: 1,
+    max: 65_536,
+  }),
   httpDirect: choice(
     'HTTP_DIRECT',
     ['off', 'loopback', 'list'],

@@ -132,6 +132,35 @@ describe('a request to one node', () => {
     expect(n.exchanges[0]!.body.length).toBe(0)
   })
 
+  it('keeps 103 for a client that asked before, until that is answered; 102 says nothing by then', async () => {
+    const { bearer, ...made } = bound(await start())
+    const node = await made.node({ name: 'early' })
+    const client = made.raw()
+    const ask = (path: string) => [
+      `GET /one/g/early/${path} HTTP/1.1`,
+      'Host: x',
+      `Authorization: Bearer ${bearer}`,
+      '',
+      '',
+    ]
+    client.send(...ask('first').slice(0, -1), ...ask('second').slice(0, -1), ...ask('third'))
+    const [first, second, third] = [await node.exchange(0), await node.exchange(1), await node.exchange(2)]
+    const links = ['Link', '</a.css>; rel=preload', 'Link', '</b.js>; rel=preload', 'X-One', '1', 'Connection', 'close']
+    second
+      .raw(response(second.number, 102, []))
+      .raw(response(second.number, 103, links))
+      .respond(200, [], 'second')
+    third.raw(response(third.number, 103, ['Link', 'what?'])).respond(200, [], 'third')
+    first.respond(200, [], 'first')
+    await client.until('all of it', (text) => text.endsWith('third') || text.includes('third\r\n'))
+    expect(client.statuses).toEqual([200, 103, 200, 200])
+    const [, hints] = client.text.split('first')
+    expect(hints!.slice(0, hints!.indexOf('HTTP/1.1 200'))).toBe(
+      // The end of the first answer's chunks, and then ours.
+      '\r\n0\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload, </b.js>; rel=preload\r\nx-one: 1\r\n\r\n',
+    )
+  })
+
   it('passes 103 and what else comes before an answer', async () => {
     const { ask, node } = bound(await start())
     const n = await node()

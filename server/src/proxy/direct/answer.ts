@@ -1,5 +1,6 @@
-import type { ClientRequest, IncomingMessage } from 'node:http'
-import { limits } from '@sealway/protocol'
+import type { ClientRequest, IncomingMessage, InformationEvent } from 'node:http'
+import { type Code, limits } from '@sealway/protocol'
+import { inform } from '../inform.js'
 import { responseHeaders } from '../response-headers.js'
 import type { Visit } from '../visit.js'
 import { pairsOf } from './headers.js'
@@ -49,10 +50,33 @@ export function relayAnswer(visit: Visit, node: string, answer: IncomingMessage,
   })
 }
 
+/** Who is told that an upstream failed. */
+export interface Failing {
+  failed(code: Code, detail: string): void
+}
+
+/** Who waits for an answer; of one below 200 only whoever can hand it on is told. */
+export interface Waiting extends Failing {
+  inform?(head: InformationEvent): void
+}
+
+/**
+ * A visit, as one attempt at it sees it. One failure is told in several ways, and only the first counts: by the next
+ * another member may be asked already.
+ */
+export const waitingFor = (visit: Visit, attempt: NonNullable<Visit['current']>): Waiting => ({
+  failed(code, detail) {
+    if (visit.current === attempt) visit.failed(code, detail)
+  },
+  inform({ statusCode, statusMessage, rawHeaders }) {
+    if (visit.current === attempt) inform(visit, { status: statusCode, reason: statusMessage, headers: rawHeaders })
+  },
+})
+
 /** Bounds what comes before an answer, and how long it may take to come. */
 export function watch(
   upstream: ClientRequest,
-  visit: Visit,
+  visit: Waiting,
   node: string,
   { connectTimeoutMs, answerTimeoutMs, idleTimeoutMs }: WatchLimits,
 ): void {
@@ -68,8 +92,12 @@ export function watch(
   })
   upstream.on('close', connected)
   let informed = 0
-  upstream.on('information', () => {
-    if (++informed <= maxInformed) return
+  upstream.on('information', (head) => {
+    if (++informed <= maxInformed) {
+      // That it may send its body the client has been told here.
+      if (head.statusCode !== 100) visit.inform?.(head)
+      return
+    }
     visit.failed('BAD_ANSWER', `${node} answered with more than ${maxInformed} heads before its answer`)
     upstream.destroy()
   })
@@ -84,7 +112,7 @@ export interface WatchLimits {
 }
 
 /** What a broken connection means. */
-export function failedBy(error: NodeJS.ErrnoException, visit: Visit, node: string): void {
+export function failedBy(error: NodeJS.ErrnoException, visit: Failing, node: string): void {
   const { code = '' } = error
   if (code.startsWith('HPE_')) visit.failed('BAD_ANSWER', `${node} answered with what is not HTTP (${code})`)
   else if (notConnected.has(code)) visit.failed('OFFLINE', `${node} cannot be connected to (${code})`)

@@ -10,8 +10,8 @@ const withBody = new Set(['POST', 'PUT', 'PATCH'])
 export function upstreamHeaders(
   method: string,
   headers: RawHeaders,
-  { bodyBytes }: Guarded,
-  { host }: Pinned,
+  { bodyBytes }: Pick<Guarded, 'bodyBytes'>,
+  { host }: Pick<Pinned, 'host'>,
 ): { [name: string]: string | string[] } {
   const made = new Map<string, string[]>()
   for (let i = 0; i < headers.length; i += 2) {

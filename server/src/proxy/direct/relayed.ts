@@ -1,10 +1,13 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { ProxyServer } from 'http-proxy'
 import type { Visit } from '../visit.js'
-import { failedBy, relayAnswer, watch } from './answer.js'
+import { failedBy, relayAnswer, type Waiting, waitingFor, watch } from './answer.js'
 import type { Direct } from './direct.js'
 import { pairsOf, upstreamHeaders } from './headers.js'
 import type { Pinned } from './pin.js'
+
+/** Ours and those of three attempts, with room to spare: Node warns beyond it. */
+const maxListeners = 40
 
 /** Whose request it is: the proxy's events tell no more than that. */
 const byRequest = new WeakMap<IncomingMessage, Relayed>()
@@ -14,13 +17,16 @@ export class Relayed {
   private upstream: ClientRequest | undefined
   private fresh = false
   private isAnswered = false
+  private readonly waiting: Waiting
 
   constructor(
     private readonly visit: Visit,
     private readonly node: string,
     private readonly pinned: Pinned,
     private readonly direct: Direct,
-  ) {}
+  ) {
+    this.waiting = waitingFor(visit, this)
+  }
 
   static listen(proxy: ProxyServer): void {
     proxy.on('proxyReq', (upstream, request) => byRequest.get(request)?.begun(upstream))
@@ -36,6 +42,8 @@ export class Relayed {
     const { request, response, guarded, head } = visit
     visit.current = this
     byRequest.set(request, this)
+    // The proxy listens for itself each time, and up to three members are asked.
+    response.setMaxListeners(maxListeners)
     if (guarded.expects && request.httpVersion === '1.1' && !visit.continued) {
       visit.continued = true
       response.writeContinue()
@@ -76,7 +84,7 @@ export class Relayed {
       return
     }
     const { request } = this.visit
-    watch(upstream, this.visit, this.node, this.direct.parts)
+    watch(upstream, this.waiting, this.node, this.direct.parts)
     if (this.visit.guarded.bodyBytes < 0) {
       request.once('end', () => {
         const pairs = pairsOf(request.rawTrailers)
@@ -93,7 +101,7 @@ export class Relayed {
 
   private broke(error: NodeJS.ErrnoException): void {
     const { visit, upstream } = this
-    if (visit.over) return
+    if (visit.current !== this) return
     // A kept connection that its other end was just closing: it has read nothing, and a new one will do.
     const stale = upstream?.reusedSocket === true && !this.fresh && visit.guarded.bodyBytes === 0
     if (stale && !visit.response.headersSent && !visit.informed && safe.has(visit.request.method!)) {
@@ -102,7 +110,7 @@ export class Relayed {
       this.send()
       return
     }
-    failedBy(error, visit, this.node)
+    failedBy(error, this.waiting, this.node)
   }
 
   abort(): void {

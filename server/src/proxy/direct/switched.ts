@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import { hopByHop } from '@sealway/protocol'
 import { responseHeaders } from '../response-headers.js'
 import type { Visit } from '../visit.js'
-import { failedBy, relayAnswer, watch } from './answer.js'
+import { failedBy, relayAnswer, waitingFor, watch } from './answer.js'
 import type { Direct } from './direct.js'
 import { upstreamHeaders } from './headers.js'
 import type { Pinned } from './pin.js'
@@ -53,8 +53,9 @@ export class Switched {
       ...(ca === undefined ? {} : { ca }),
     })
     this.upstream = upstream
-    watch(upstream, visit, node, direct.parts)
-    upstream.on('error', (error) => failedBy(error, visit, node))
+    const waiting = waitingFor(visit, this)
+    watch(upstream, waiting, node, direct.parts)
+    upstream.on('error', (error) => failedBy(error, waiting, node))
     upstream.on('response', (answer) => {
       if (visit.over) answer.destroy()
       else relayAnswer(visit, node, answer, true)

@@ -3,8 +3,10 @@ import { Agent as HttpsAgent } from 'node:https'
 import type { Duplex, Writable } from 'node:stream'
 import { type Endpoint, SealwayError } from '@sealway/protocol'
 import { createProxyServer } from 'http-proxy'
-import type { Destination, Upstream } from '../upstream.js'
+import type { AnswerReader } from '../exchange.js'
+import type { Asked, Destination, Upstream } from '../upstream.js'
 import type { Visit } from '../visit.js'
+import { AskedDirect } from './asked.js'
 import type { Direct, DirectParts } from './direct.js'
 import { type Pinned, pin } from './pin.js'
 import { Relayed } from './relayed.js'
@@ -20,10 +22,12 @@ const idleMs = 4_000
 
 /** To an address that the node registered, where an operator has allowed it: off unless set. */
 export class DirectUpstream implements Upstream {
+  readonly reachesAbsent: boolean
   private readonly inFlight = new Map<string, number>()
   private readonly direct: Direct
 
   constructor(parts: DirectParts) {
+    this.reachesAbsent = parts.mode !== 'off'
     // As many may be idle as may be busy: with fewer, a burst closes what the next one opens again.
     const kept: AgentOptions = {
       ...{ keepAlive: true, maxSockets, maxTotalSockets, maxFreeSockets: maxSockets },
@@ -58,9 +62,21 @@ export class DirectUpstream implements Upstream {
     this.go(visit, node, socket, (pinned) => new Switched(visit, node.name, pinned, this.direct, socket, head).start())
   }
 
+  ask(visit: Visit, node: Destination, body: Buffer, reader: AnswerReader): Asked {
+    const asked = new AskedDirect(visit, node.name, this.direct, body, reader, this.begun(node.name))
+    pin(endpointOf(node)!, this.direct.parts).then(
+      (pinned) => asked.send(pinned),
+      (error: unknown) => {
+        const { code, message } = asSealwayError(error)
+        asked.failed(code, `${node.name} ${message}`)
+      },
+    )
+    return asked
+  }
+
   private go(visit: Visit, node: Destination, held: Writable, then: (pinned: Pinned) => void): void {
     visit.handedAt = visit.monotonic()
-    this.count(node.name, held)
+    held.once('close', this.begun(node.name))
     // While the name is looked up there is nothing to break off.
     visit.current = { abort() {} }
     pin(endpointOf(node)!, this.direct.parts).then(
@@ -68,19 +84,20 @@ export class DirectUpstream implements Upstream {
         if (!visit.over) then(pinned)
       },
       (error: unknown) => {
-        const { code, message } = error instanceof SealwayError ? error : new SealwayError('INTERNAL')
+        const { code, message } = asSealwayError(error)
         visit.failed(code, `${node.name} ${message}`)
       },
     )
   }
 
-  private count(name: string, held: Writable): void {
+  /** @returns to be called once, when it is over */
+  private begun(name: string): () => void {
     this.inFlight.set(name, (this.inFlight.get(name) ?? 0) + 1)
-    held.once('close', () => {
+    return () => {
       const left = this.inFlight.get(name)! - 1
       if (left === 0) this.inFlight.delete(name)
       else this.inFlight.set(name, left)
-    })
+    }
   }
 
   /** Ends the connections that are kept for later. */
@@ -89,6 +106,9 @@ export class DirectUpstream implements Upstream {
     this.direct.agents.https.destroy()
   }
 }
+
+const asSealwayError = (error: unknown): SealwayError =>
+  error instanceof SealwayError ? error : new SealwayError('INTERNAL', { cause: error })
 
 /** The first that speaks HTTP. */
 const endpointOf = ({ endpoints }: Destination): Endpoint | undefined =>

@@ -1,0 +1,51 @@
+import { STATUS_CODES } from 'node:http'
+import { hopByHop, type RawHeaders, type ResponseHead } from '@sealway/protocol'
+import type { Visit } from './visit.js'
+
+/** Hands on an answer below 200, but for 101: another one follows it (RFC 9110 s15.2). */
+export function inform(visit: Visit, head: ResponseHead): void {
+  const { response, request } = visit
+  // A client of HTTP/1.0 knows none of them.
+  if (request.httpVersion !== '1.1' || response.headersSent || response.destroyed) return
+  visit.informed = true
+  if (head.status === 100) {
+    visit.continued = true
+    // Node keeps in mind that it said so: else it would end the connection after the answer.
+    response.writeContinue()
+  } else if (response.socket) {
+    response.socket.write(headText(head), 'latin1')
+  } else if (head.status === 103) {
+    behindOthers(visit, head.headers)
+  }
+}
+
+/**
+ * The answers to what the client asked before on this connection are still under way: Node keeps early hints until it is
+ * their turn. It has no such thing for 102 and what else there is, which say nothing by then.
+ */
+function behindOthers({ response }: Visit, headers: RawHeaders): void {
+  const hints = new Map<string, string[]>()
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i]!.toLowerCase()
+    if (!isOfConnection(name)) hints.set(name, [...(hints.get(name) ?? []), headers[i + 1]!])
+  }
+  try {
+    response.writeEarlyHints(
+      Object.fromEntries([...hints].map(([name, values]) => [name, values.length === 1 ? values[0]! : values])),
+    )
+  } catch {
+    // Links that Node does not take for links: a hint is no answer, and may be left out.
+  }
+}
+
+const isOfConnection = (name: string): boolean => hopByHop.has(name) || name === 'content-length'
+
+/** Where it is written past Node, nothing in it may end a line: the protocol, or Node's parser, has seen to that. */
+export function headText({ status, reason, headers }: ResponseHead): string {
+  let text = `HTTP/1.1 ${status} ${reason === '' ? (STATUS_CODES[status] ?? '') : reason}\r\n`
+  for (let i = 0; i < headers.length; i += 2) {
+    if (status !== 101 && isOfConnection(headers[i]!.toLowerCase())) continue
+    text += `${headers[i]}: ${headers[i + 1]}\r\n`
+  }
+  return `${text}\r\n`
+}
