@@ -174,6 +174,7 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
   const operators = createOperators({
     user: config.adminUser,
     password: config.adminPassword,
+    isRevoked: (id) => revocations.isRevoked(id),
     ...{ key: adminKey, clock, log },
   })
   const readiness = createReadiness(deps)

@@ -58,6 +58,7 @@ export async function startGateway() {
       user: 'ada',
       password: createSecretKey(Buffer.from(password)),
       key: operatorsKey,
+      isRevoked: revocations.isRevoked,
       clock,
       log: silentLog,
     }),

@@ -10,6 +10,7 @@ import { nodeRoutes } from './nodes.js'
 import { openApi } from './openapi.js'
 import { basicChallenge, type Operators } from './operators/login.js'
 import { requestHeader, requireSameOrigin } from './operators/same-origin.js'
+import { forgetCookie } from './operators/sessions.js'
 import type { Pages } from './pages.js'
 import { policyRoutes } from './policies.js'
 import { HttpError } from './problem.js'
@@ -149,7 +150,7 @@ function drainRoutes({ registry, drainNode }: AdminDeps): Route[] {
   ]
 }
 
-function loginRoutes({ registry, log, operators }: AdminDeps): Route[] {
+function loginRoutes({ registry, log, operators, tokens }: AdminDeps): Route[] {
   /** An operator gets in while the database is down: that is when one is needed. */
   const record = (user: string, address: string, detail: object = {}): Promise<void> =>
     registry
@@ -196,10 +197,16 @@ function loginRoutes({ registry, log, operators }: AdminDeps): Route[] {
       access: 'admin:read',
       summary: 'End the session of the cookie.',
       answers: { 204: null },
-      handler: ({ peer }) => ({
-        status: 204,
-        headers: { 'set-cookie': operators.sessions.close(peer.cookie, peer.secure) },
-      }),
+      async handler({ peer, actor }) {
+        const session = operators.sessions.close(peer.cookie)
+        // Written down as well, so that it holds after a restart. Here it holds whether that can be done or not.
+        if (session) {
+          await tokens
+            .revoke(session.id, session.expiresAt, actor)
+            .catch((error: unknown) => log.warn({ error }, 'a log-out was not written down: a restart forgets it'))
+        }
+        return { status: 204, headers: { 'set-cookie': forgetCookie(peer.secure) } }
+      },
     },
   ]
 }

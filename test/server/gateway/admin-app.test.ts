@@ -12,8 +12,8 @@ beforeEach(async () => {
 })
 afterEach(() => gateway.close())
 
-const sessionsAt = (now: () => number, key = createSecretKey(randomBytes(32))) =>
-  new Sessions({ clock: now, user: 'ada', key })
+const sessionsAt = (now: () => number, key = createSecretKey(randomBytes(32)), revoked = new Set<string>()) =>
+  new Sessions({ clock: now, user: 'ada', key, isRevoked: (id) => revoked.has(id) })
 const statusOf = (reply: Reply) => reply.status
 const headers = (authorization: string) => ({ headers: { authorization } })
 const basic = (user: string, password: string) => `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
@@ -182,6 +182,16 @@ describe('sessions', () => {
     expect(reply.status).toBe(204)
     expect(reply.headers.get('set-cookie')).toContain('Max-Age=0')
     expect((await get(cookie)).status).toBe(401)
+    expect(await gateway.registry.revokedTokens()).toEqual([expect.stringMatching(/^session-[\w-]{22}$/)])
+  })
+
+  it('end with a logout at once, also while the database is away', async () => {
+    const cookie = pairOf(await logIn())
+    await gateway.registry.close()
+    const headers = { ...fromOwnPage(), authorization: '', cookie }
+    expect((await call('POST', '/api/logout', undefined, { headers })).status).toBe(204)
+    const reply = await call('GET', '/api/config', undefined, { headers: { authorization: '', cookie } })
+    expect(reply.status).toBe(401)
   })
 
   it('cannot be made up', async () => {
@@ -194,8 +204,11 @@ describe('sessions', () => {
   it('outlast a restart of the mediator, and end with another password', () => {
     const key = createSecretKey(randomBytes(32))
     const cookie = pairOf(sessionsAt(() => 0, key).open(false))
-    expect(sessionsAt(() => 1, key).find(cookie)).toEqual({ user: 'ada', expiresAt: 28_800_000 })
+    const found = sessionsAt(() => 1, key).find(cookie)
+    const id = expect.stringMatching(/^session-[\w-]{22}$/) as string
+    expect(found).toEqual({ user: 'ada', id, expiresAt: 28_800_000 })
     expect(sessionsAt(() => 1).find(cookie)).toBeUndefined()
+    expect(sessionsAt(() => 1, key, new Set([found!.id])).find(cookie)).toBeUndefined()
   })
 
   it('cannot be made longer, nor taken up again by another part of the cookie', () => {
@@ -214,7 +227,8 @@ describe('sessions', () => {
     let now = 1
     const sessions = sessionsAt(() => now)
     const cookies = Array.from({ length: 10_001 }, () => pairOf(sessions.open(false)))
-    for (const cookie of cookies) sessions.close(cookie, false)
+    for (const cookie of cookies) expect(sessions.close(cookie)).toBeDefined()
+    expect(sessions.close(cookies[1]!)).toBeUndefined()
     expect(cookies.filter((cookie) => sessions.find(cookie))).toEqual(cookies.slice(0, 1))
     now += 28_800_000
     expect(sessions.find(cookies[0]!)).toBeUndefined()

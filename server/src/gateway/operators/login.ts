@@ -31,13 +31,15 @@ export function createOperators(parts: {
   readonly password: KeyObject
   /** Of `operatorKey`: sessions are made with one derived from it. */
   readonly key: KeyObject
+  /** Of the id of a session: whether it was logged out. */
+  readonly isRevoked: (id: string) => boolean
   readonly clock: () => number
   readonly log: Log
 }): Operators {
-  const { user, clock, log } = parts
+  const { user, clock, log, isRevoked } = parts
   const check = createPasswordCheck(user, parts.password)
   const attempts = new Attempts(clock)
-  const sessions = new Sessions({ clock, user, key: sessionKey(parts.key, user) })
+  const sessions = new Sessions({ clock, user, isRevoked, key: sessionKey(parts.key, user) })
   const macKey = randomBytes(32)
   const remembered = new Map<string, number>()
   /** A browser opens several connections with the same header at once: that is one attempt. */
