@@ -76,7 +76,7 @@ describe('preparing', () => {
       startProgram(['scripts/prepare.mjs', 'build'], { env: { HOME: process.env.HOME ?? '' } }),
     )
     for (const program of both) expect((await program.ended).code).toBe(0)
-  }, 120_000)
+  })
 
   it('says how it is used', () => {
     expect(runProgram('node', ['scripts/prepare.mjs', 'dance'])).toEqual({

@@ -10,6 +10,7 @@ import {
   type ServerEvents,
   type Watch,
 } from '../../server/src/live/events'
+import { patienceMs } from './patience'
 
 /** What one who watches was told, put together. */
 export class LiveView {
@@ -51,7 +52,7 @@ export class LiveView {
   }
 
   watch(watch: Watch): Promise<History> {
-    return this.socket.timeout(5_000).emitWithAck('watch', watch)
+    return this.socket.timeout(patienceMs).emitWithAck('watch', watch)
   }
 
   close(): void {

@@ -37,7 +37,7 @@ beforeAll(async () => {
     output: expect.any(String),
   })
   await startMediator()
-}, 180_000)
+})
 
 afterAll(async () => {
   for (const node of nodes) await node.close()
@@ -78,7 +78,7 @@ describe('a mediator installed from the server workspace alone', () => {
     mediator.signal('SIGTERM')
     expect((await mediator.ended).code).toBe(0)
     expect(hits(evidence())).toEqual([])
-  }, 60_000)
+  })
 
   it('would have found them, whatever their form', () => {
     const around = (bytes: Buffer) => Buffer.concat([randomBytes(7), bytes, randomBytes(7)])

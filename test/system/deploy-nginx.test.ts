@@ -58,7 +58,7 @@ http {
       () => false,
     ),
   )
-}, 60_000)
+})
 afterAll(async () => {
   await Promise.all(nodes.map((node) => node.close()))
   await stop?.()

@@ -10,7 +10,7 @@ let started: TestMediator
 beforeAll(async () => {
   build()
   started = await startMediator()
-}, 120_000)
+})
 afterAll(() => started?.mediator.close())
 
 it('examples/fetch.ts asks another node over HTTP, as it says', async () => {
@@ -22,7 +22,7 @@ it('examples/fetch.ts asks another node over HTTP, as it says', async () => {
   const { code, output } = await startProgram(['examples/dist/fetch.js'], { env }).ended
   const lines = ['200 { ok: true }', "{ for: 'reader-1' }", 'SAID TO ONE', '415', 'reports-1 200', '']
   expect({ code, output }).toEqual({ code: 0, output: lines.join('\n') })
-}, 30_000)
+})
 
 it('docs/http.md shows examples/fetch.ts as it is', () => {
   const shown = fences(read('docs/http.md')).find(({ title }) => title === 'examples/fetch.ts')

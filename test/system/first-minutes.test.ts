@@ -15,7 +15,7 @@ const start = (path: string, ...args: string[]): Program => {
 }
 const startMediator = () => start('server/dist/main.js', 'start')
 
-beforeAll(build, 120_000)
+beforeAll(build)
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'sealway-minutes-'))
@@ -41,7 +41,7 @@ describe('the first minutes: make start, make client, make sender', () => {
     await sender.saw(/call client-1: (\d+) \+ \1 = \d+/)
     await sender.saw(/call any:demo: answered by client-1/)
     await sender.saw(/broadcast to demo: done by client-1; failed none; missing none/)
-  }, 60_000)
+  })
 
   it('come back by themselves when the mediator was killed and started again', async () => {
     const first = startMediator()
@@ -56,35 +56,31 @@ describe('the first minutes: make start, make client, make sender', () => {
     await second.saw(/is running/)
     await sender.seesNext(/broadcast to demo: done by client-1/)
     await sender.seesNext(/call client-1: .* = /)
-  }, 60_000)
+  })
 
-  it.each(['tcp', 'ws', 'ipc', 'http'] as const)(
-    'work the same over %s',
-    async (transport) => {
-      const socket = join(folder, 'sealway.sock')
-      const place = `127.0.0.1:${env.PORT}`
-      const urls = {
-        tcp: `http://${place}`,
-        ws: `ws://${place}`,
-        ipc: `unix:${socket}`,
-        http: `sealway+http://${place}`,
-      }
-      env = { ...env, IPC_PATH: socket, LOG_FORMAT: 'json' }
-      const mediator = startMediator()
-      await mediator.saw(/is running/)
-      env = { ...env, SEALWAY_URL: urls[transport] }
-      start('examples/dist/client.js')
-      const sender = start('examples/dist/sender.js')
-      await sender.saw(/call client-1: .* = /)
-      await sender.saw(/call any:demo: answered by client-1/)
-      await sender.saw(/broadcast to demo: done by client-1; failed none; missing none/)
-      for (const name of ['client-1', 'sender-1']) {
-        const joined = await mediator.saw(new RegExp(`"node":"${name}".*"transport":"(\\w+)"`))
-        expect(joined[1]).toBe(transport)
-      }
-    },
-    60_000,
-  )
+  it.each(['tcp', 'ws', 'ipc', 'http'] as const)('work the same over %s', async (transport) => {
+    const socket = join(folder, 'sealway.sock')
+    const place = `127.0.0.1:${env.PORT}`
+    const urls = {
+      tcp: `http://${place}`,
+      ws: `ws://${place}`,
+      ipc: `unix:${socket}`,
+      http: `sealway+http://${place}`,
+    }
+    env = { ...env, IPC_PATH: socket, LOG_FORMAT: 'json' }
+    const mediator = startMediator()
+    await mediator.saw(/is running/)
+    env = { ...env, SEALWAY_URL: urls[transport] }
+    start('examples/dist/client.js')
+    const sender = start('examples/dist/sender.js')
+    await sender.saw(/call client-1: .* = /)
+    await sender.saw(/call any:demo: answered by client-1/)
+    await sender.saw(/broadcast to demo: done by client-1; failed none; missing none/)
+    for (const name of ['client-1', 'sender-1']) {
+      const joined = await mediator.saw(new RegExp(`"node":"${name}".*"transport":"(\\w+)"`))
+      expect(joined[1]).toBe(transport)
+    }
+  })
 
   it('end in order: each drains on a signal and exits with 0', async () => {
     const mediator = startMediator()
@@ -98,7 +94,7 @@ describe('the first minutes: make start, make client, make sender', () => {
     expect((await sender.ended).code).toBe(0)
     mediator.signal('SIGINT')
     expect((await mediator.ended).code).toBe(0)
-  }, 60_000)
+  })
 
   it('leave two files that only their owner may read, the payload key in the one for nodes alone', async () => {
     const mediator = startMediator()
@@ -108,7 +104,7 @@ describe('the first minutes: make start, make client, make sender', () => {
     expect(readFileSync(join(folder, '.env.node'), 'utf8')).toMatch(/^PROTECTED_AES256=mk1_[\w-]{43}$/m)
     expect(readFileSync(join(folder, '.env'), 'utf8')).not.toMatch(/mk1_[\w-]{43}/)
     expect(existsSync(join(folder, 'sealway.sqlite'))).toBe(true)
-  }, 60_000)
+  })
 
   it('tell a service with a wrong secret so in one line', async () => {
     const mediator = startMediator()
@@ -122,5 +118,5 @@ describe('the first minutes: make start, make client, make sender', () => {
     const { code, output } = await client.ended
     expect(code).toBe(1)
     expect(output.trim()).toMatch(/^\S+ {2}! UNAUTHORIZED: [^\n]+$/)
-  }, 60_000)
+  })
 })

@@ -12,7 +12,7 @@ const start = (path: string, env: { [name: string]: string }, ...args: string[])
   return program
 }
 
-beforeAll(build, 120_000)
+beforeAll(build)
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'sealway-http-'))
@@ -42,5 +42,5 @@ describe('the example of an app by name', () => {
     expect((await fetch(`${url}/secret`)).status).toBe(401)
     app.signal('SIGTERM')
     expect(await app.ended).toMatchObject({ code: 0 })
-  }, 60_000)
+  })
 })

@@ -83,7 +83,7 @@ beforeAll(async () => {
     },
     'test',
   )
-}, 60_000)
+})
 afterAll(async () => {
   await started?.mediator.close()
   await stop?.()

@@ -43,7 +43,7 @@ beforeAll(async () => {
   app.use('/files', express.static(folder))
   app.get('/moved', (_request, response) => response.redirect(307, 'elsewhere'))
   await node.expose(app, { public: ['/files/*'] }).ready
-}, 60_000)
+})
 afterAll(async () => {
   await node?.close()
   await mediator?.close()

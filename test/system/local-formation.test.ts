@@ -13,7 +13,7 @@ let folder: string
 let env: { [name: string]: string }
 const programs: Program[] = []
 
-beforeAll(build, 120_000)
+beforeAll(build)
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'sealway-formation-'))
@@ -70,7 +70,7 @@ describe('make formation', () => {
     } finally {
       await browser.close()
     }
-  }, 90_000)
+  })
 
   it.each(['SIGINT', 'SIGTERM'] as const)(
     'ends them together on %s, each in order, and exits with 0',
@@ -86,7 +86,6 @@ describe('make formation', () => {
       for (const url of [...names.map(pageAt), `http://127.0.0.1:${env.PORT}`])
         expect([url, await gone(url)]).toEqual([url, 'gone'])
     },
-    60_000,
   )
 
   it('takes its ports from .env, without a warning of the mediator', async () => {
@@ -99,7 +98,7 @@ describe('make formation', () => {
     env = { ...env, FORMATION_PASSIVE_PORT: port! }
     expect((await fetch(pageAt('passive'))).status).toBe(200)
     expect(formation.output()).not.toContain('is not a setting')
-  }, 60_000)
+  })
 
   describe('where a port is taken', () => {
     let taken: Server
@@ -118,19 +117,15 @@ describe('make formation', () => {
           `active     \\| .*port ${port} is taken by another program: set FORMATION_ACTIVE_PORT in .env`,
       ],
       ['PORT', () => 'mediator   \\| sealway: PORT_IN_USE: '],
-    ])(
-      'says so of %s, stops the others, and exits with 1',
-      async (setting, message) => {
-        env = { ...env, [setting]: port }
-        const { code, output } = await start().ended
-        expect({ code, output }).toEqual({
-          code: 1,
-          output: expect.stringMatching(new RegExp(`^${message(port)}`, 'm')),
-        })
-        expect(output).toMatch(/ended with 1; the others are stopped/)
-        expect(await gone(pageAt('passive'))).toBe('gone')
-      },
-      60_000,
-    )
+    ])('says so of %s, stops the others, and exits with 1', async (setting, message) => {
+      env = { ...env, [setting]: port }
+      const { code, output } = await start().ended
+      expect({ code, output }).toEqual({
+        code: 1,
+        output: expect.stringMatching(new RegExp(`^${message(port)}`, 'm')),
+      })
+      expect(output).toMatch(/ended with 1; the others are stopped/)
+      expect(await gone(pageAt('passive'))).toBe('gone')
+    })
   })
 })

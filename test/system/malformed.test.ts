@@ -32,7 +32,7 @@ beforeAll(async () => {
   caller = await connect(mediator.url, { name: 'caller', ...options })
   callee = await connect(mediator.url, { name: 'callee', ...options })
   callee.on('double', (command) => 2 * (command.body as number))
-}, 60_000)
+})
 
 afterAll(async () => {
   await caller?.close()
@@ -211,7 +211,6 @@ describe('malformed frames', () => {
       expect(after.heapUsed - before.heapUsed).toBeLessThan(maxGrowthBytes)
       expect(after.rss - before.rss).toBeLessThan(maxGrowthBytes)
     },
-    60_000,
   )
 })
 

@@ -1,13 +1,13 @@
 import { limits } from '@sealway/protocol'
 import { eventually } from '../support/eventually'
 import { dial, join, type RawLink } from '../support/link'
-import { startMediator, type TestMediator } from '../support/mediator'
+import { startMediator, type TestMediator, type TestMediatorOptions } from '../support/mediator'
 
 let started: TestMediator
 const links: RawLink[] = []
-beforeEach(async () => {
-  started = await startMediator()
-})
+const start = async (options?: TestMediatorOptions): Promise<void> => {
+  started = await startMediator(options)
+}
 afterEach(async () => {
   for (const link of links.splice(0)) link.connection.destroy()
   await started.mediator.close()
@@ -20,6 +20,8 @@ const strangers = async (count: number): Promise<RawLink[]> => {
 }
 
 it('links that say nothing are limited per address, and told so; REST and those with a hello go on', async () => {
+  // None of them leaves by itself meanwhile.
+  await start({ limits: { helloTimeoutMs: 600_000 } })
   const member = await join(started.url, started.jwtSecret, { name: 'early' })
   links.push(member)
   const silent = await strangers(limits.maxUnauthenticatedPerAddress)
@@ -34,13 +36,14 @@ it('links that say nothing are limited per address, and told so; REST and those 
 })
 
 it('many that come at once are each taken or refused, and none is left waiting', async () => {
+  await start()
   const crowd = await strangers(200)
   await Promise.all(crowd.map((link) => link.untilClosed()))
   const codes = new Map<string, number>()
   for (const { closeCode = 'none' } of crowd) codes.set(closeCode, (codes.get(closeCode) ?? 0) + 1)
-  expect(Object.fromEntries(codes)).toEqual({
-    HELLO_TIMEOUT: limits.maxUnauthenticatedPerAddress,
-    OVERLOADED: 200 - limits.maxUnauthenticatedPerAddress,
-  })
+  // Where the machine takes longer for all of them than a hello may, more than the first are taken.
+  const { HELLO_TIMEOUT: taken = 0, ...others } = Object.fromEntries(codes)
+  expect(taken).toBeGreaterThanOrEqual(limits.maxUnauthenticatedPerAddress)
+  expect(others).toEqual({ OVERLOADED: 200 - taken })
   await eventually('nobody is left', () => started.mediator.relay.linkCount === 0)
 })

@@ -13,7 +13,7 @@ beforeAll(async () => {
   build()
   folder = mkdtempSync(join(tmpdir(), 'sealway-packages-'))
   started = await startMediator()
-}, 120_000)
+})
 afterAll(async () => {
   await started?.mediator.close()
   rmSync(folder, { recursive: true, force: true })

@@ -31,7 +31,7 @@ beforeAll(async () => {
   )
   for (const [i, snippet] of snippets.entries()) writeFileSync(join(folder, `${nameOf(snippet, i)}.ts`), snippet.code)
   mediator = await startMediator()
-}, 120_000)
+})
 
 afterAll(async () => {
   for (const program of programs) program.signal('SIGKILL')
@@ -43,7 +43,7 @@ describe('the snippets of the README', () => {
   it('compile, strictly', () => {
     const tsc = join(repositoryRoot, 'node_modules', 'typescript', 'bin', 'tsc')
     expect(runProgram('node', [tsc, '-p', folder])).toEqual({ status: 0, output: '' })
-  }, 60_000)
+  })
 
   it('are the files that they name', () => {
     const named = snippets.filter(({ title }) => title !== '')

@@ -90,7 +90,7 @@ beforeAll(async () => {
   succeed('npm', ['install', ...offline(), ...tarballs.map((file) => `./packages/${file}`)], base)
   formation = await Formation.start()
   browser = await openBrowser()
-}, 180_000)
+})
 
 afterEach(async () => {
   for (const program of programs) program.signal('SIGKILL')
@@ -108,14 +108,14 @@ describe('create-sealway, from its tarball, in an empty folder, without network'
     const output = create('my-service', '--secrets', secretsFile(formation.url('tcp')))
     expect(output).toContain('  cd my-service\n  npm install\n  npm start\n')
     succeed('npm', ['install', ...offline()], join(base, 'my-service'))
-  }, 60_000)
+  })
 
   it('makes a service that needs nothing but our own packages, and whose test passes', () => {
     expect(readdirSync(join(base, 'my-service/node_modules')).filter((name) => !name.startsWith('.'))).toEqual([
       '@sealway',
     ])
     expect(succeed('npm', ['test'], join(base, 'my-service'))).toMatch(/^# fail 0$/m)
-  }, 60_000)
+  })
 
   it('makes a service that listens, sends, calls and broadcasts, by its page', async () => {
     const service = start('my-service', 'src/main.js')
@@ -155,7 +155,7 @@ describe('create-sealway, from its tarball, in an empty folder, without network'
 
     service.signal('SIGTERM')
     expect((await service.ended).code).toBe(0)
-  }, 60_000)
+  })
 
   it('makes a service that takes nothing from other sites, nor under another name', async () => {
     const [, url] = await start('my-service', 'src/main.js').saw(/page: (http:\S+)/)
@@ -195,7 +195,7 @@ describe('create-sealway, from its tarball, in an empty folder, without network'
     expect((await service.ended).code).toBe(0)
     await mine.status('this service does not answer')
     await mine.page.close()
-  }, 60_000)
+  })
 
   it('makes a service that says in one line why it cannot be, and exits with 1', async () => {
     const taken = createServer()
@@ -217,7 +217,7 @@ describe('create-sealway, from its tarball, in an empty folder, without network'
       code: 1,
       output: expect.stringContaining('PAGE_PORT is no port: x'),
     })
-  }, 60_000)
+  })
 })
 
 describe('the other variants', () => {
@@ -241,7 +241,7 @@ describe('the other variants', () => {
     expect(mine.complaints).toEqual([])
     await mine.page.close()
     await other.close()
-  }, 120_000)
+  })
 })
 
 describe('sealway create, in a checkout', () => {
@@ -262,7 +262,7 @@ describe('sealway create, in a checkout', () => {
     expect(readdirSync(join(made, 'vendor'))).toHaveLength(2)
     expect(succeed('npm', ['install', ...offline()], made)).not.toMatch(/error/i)
     expect(succeed('npm', ['test'], made)).toMatch(/^# fail 0$/m)
-  }, 120_000)
+  })
 
   it('passes on its exit code', () => {
     const sealway = join(repositoryRoot, 'server/bin/sealway.mjs')

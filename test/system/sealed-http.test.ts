@@ -31,7 +31,7 @@ beforeAll(async () => {
     },
   })
   url = (await mediator.saw(/mediator +(http:\S+)/))[1]!
-}, 180_000)
+})
 
 afterAll(async () => {
   for (const node of nodes) await node.close()
@@ -98,7 +98,7 @@ describe('HTTP between nodes', () => {
     expect(found(places(), formsOf(Buffer.from(canary)))).toEqual([])
     expect(found(places(), [rawKey, ...formsOf(Buffer.from(rawKey.toString('base64url')))])).toEqual([])
     socket.close()
-  }, 60_000)
+  })
 })
 
 /** As it is, as JavaScript may hold it, and as hex; base64 without its ends, at each offset. */

@@ -51,7 +51,7 @@ beforeAll(async () => {
   live = await openLive(adminUrl, { authorization: basicOf('operator', adminPassword) })
   live.socket.onAny((...event: unknown[]) => told.push(event))
   await live.watch({ topics: ['nodes', 'edges', 'frames', 'health'] })
-}, 120_000)
+})
 
 afterAll(async () => {
   live?.close()
@@ -148,7 +148,7 @@ it('five canaries through one run with errors at debug level are in no log, metr
       .map(([what]) => `${what} is in ${place}`),
   )
   expect(hits).toEqual([])
-}, 60_000)
+})
 
 it('what is refused is logged with from, to and outcome', async () => {
   const lines = mediator

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { connect, type Node, type SealwayError } from '@sealway/client'
 import { eventually } from '../support/eventually'
 import { join as joinLink, tokenFor } from '../support/link'
+import { patienceMs } from '../support/patience'
 import { type MediatorProcess, startMediatorProcess } from '../support/spawn-mediator'
 
 /** Row R9 of the test matrix. */
@@ -19,7 +20,7 @@ const nodes: Node[] = []
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'sealway-slow-'))
   mediator = await startMediatorProcess({ ipcPath: join(folder, 's.sock') })
-}, 60_000)
+})
 afterAll(async () => {
   for (const node of nodes) await node.close()
   await mediator?.close()
@@ -59,7 +60,7 @@ it('a reader that stops costs the mediator little, is closed as slow after 10 s,
   two.on('echo', ({ body }) => body)
   two.on('bulk', () => {})
   // Buffers and code that any traffic needs are no cost of the slow reader.
-  const warm = await offer(sender, 'two', offeredBytes / 4, 20_000)
+  const warm = await offer(sender, 'two', offeredBytes / 4, patienceMs)
   expect(warm.codes).toEqual([])
   const base = await mediator.memory()
 
@@ -68,28 +69,23 @@ it('a reader that stops costs the mediator little, is closed as slow after 10 s,
   const stop = new AbortController()
   const others = echoes(one, stop.signal)
   let highest = 0
-  const gone = eventually(
-    'the reader is closed',
-    async () => {
-      const { rssBytes, left } = await mediator.state()
-      highest = Math.max(highest, rssBytes)
-      return left.find(({ node }) => node === 'reader')
-    },
-    40_000,
-  )
+  const gone = eventually('the reader is closed', async () => {
+    const { rssBytes, left } = await mediator.state()
+    highest = Math.max(highest, rssBytes)
+    return left.find(({ node }) => node === 'reader')
+  })
   const startedAt = performance.now()
   const { queued, codes } = await offer(sender, 'reader', offeredBytes, 3_000)
   expect(new Set(codes)).toEqual(new Set(['BUSY']))
   expect(queued * bodyBytes).toBeLessThan(maxGrowthBytes)
   expect(await gone).toEqual({ node: 'reader', code: 'SLOW' })
   const closedMs = performance.now() - startedAt
-  // Not before its time; and long before its heartbeat would have been missed.
+  // Not before its time. That it was not for a heartbeat is what the code says.
   expect(closedMs).toBeGreaterThan(9_500)
-  expect(closedMs).toBeLessThan(24_000)
   await expect(sender.call('reader', 'x')).rejects.toMatchObject({ code: 'OFFLINE' })
   stop.abort()
   expect(await others).toEqual({ calls: expect.any(Number), failure: undefined })
   expect(highest - base.rss).toBeLessThan(maxGrowthBytes)
   const { failures, queuedBytes } = await mediator.state()
   expect([failures, queuedBytes]).toEqual([[], 0])
-}, 90_000)
+})

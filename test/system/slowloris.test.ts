@@ -6,11 +6,10 @@ import { eventually } from '../support/eventually'
 import { noise, sendFrame, tokenFor } from '../support/link'
 import { startMediator, type TestMediator } from '../support/mediator'
 
-/** Row R5 of the test matrix. The bounds on time are far from what is measured: what counts is that all were cut. */
+/** Row R5 of the test matrix. What counts is that all are cut; after what time is tested with a clock that stands still. */
 const handshakes = 500
 const bodies = 100
 const healthy = 50
-const boundMs = 60_000
 
 let started: TestMediator
 let port: number
@@ -28,12 +27,11 @@ afterAll(async () => {
 /**
  * Sends the beginning at once and what follows at a byte a second, and never ends its half. One that was told the end
  * goes on writing: only a reset proves that the mediator holds nothing for it any more.
- * @returns ms until it was cut
+ * @returns when it was cut
  */
-function trickle(begin: Uint8Array | string, rest: Uint8Array | string): Promise<number> {
+function trickle(begin: Uint8Array | string, rest: Uint8Array | string): Promise<void> {
   const socket = connectTcp({ port, host: '127.0.0.1', allowHalfOpen: true })
   sockets.push(socket)
-  const startedAt = performance.now()
   const bytes = Buffer.from(rest)
   let at = 0
   let told = false
@@ -48,7 +46,7 @@ function trickle(begin: Uint8Array | string, rest: Uint8Array | string): Promise
     })
     socket.on('close', () => {
       clearInterval(timer)
-      resolve(performance.now() - startedAt)
+      resolve()
     })
     socket.resume()
     socket.on('connect', () => {
@@ -67,7 +65,7 @@ const hello = () =>
   })
 
 /** Where in the handshake each of the strangers is when it becomes slow. */
-const handshake = (i: number): Promise<number> => {
+const handshake = (i: number): Promise<void> => {
   switch (i % 5) {
     case 0:
       return trickle('', upgrade)
@@ -83,7 +81,7 @@ const handshake = (i: number): Promise<number> => {
 }
 
 /** A request's body, or a frame of a link that was welcomed. */
-const body = (i: number): Promise<number> => {
+const body = (i: number): Promise<void> => {
   if (i % 2 === 0) {
     const head = 'POST /v1/nodes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n'
     return trickle(head, '{'.repeat(100))
@@ -92,30 +90,24 @@ const body = (i: number): Promise<number> => {
   return trickle(begin, Buffer.concat([encodeOpen(1, 'x', 'y'), sendFrame(1, noise(0, 1_000))]))
 }
 
-it(
-  'peers that send a byte a second are all cut, and others come and go meanwhile',
-  async () => {
-    const inHandshake = Array.from({ length: handshakes }, (_, i) => handshake(i))
-    const inBody = Array.from({ length: bodies }, (_, i) => body(i))
-    await eventually('they are all there', async () => started.mediator.relay.linkCount >= (handshakes * 2) / 5, 5_000)
-    const keys = `mk1_${randomBytes(32).toString('base64url')}`
-    const names = Array.from({ length: healthy }, (_, i) => `healthy-${i}`)
-    const nodes = await Promise.all(
-      names.map((name) =>
-        connect(started.url, { name, groups: ['healthy'], keys, token: () => tokenFor(started.jwtSecret, name).token }),
-      ),
-    )
-    for (const node of nodes) node.on('ping', ({ body }) => body)
-    const answers = await Promise.all(nodes.map((node, i) => node.call(names[(i + 1) % healthy]!, 'ping', i)))
-    expect(answers).toEqual(names.map((_, i) => i))
-    await Promise.all(nodes.map((node) => node.close()))
+it('peers that send a byte a second are all cut, and others come and go meanwhile', async () => {
+  const inHandshake = Array.from({ length: handshakes }, (_, i) => handshake(i))
+  const inBody = Array.from({ length: bodies }, (_, i) => body(i))
+  // Where the machine is slow, the first are cut before the last have come.
+  await eventually('many are there', () => started.mediator.relay.linkCount >= handshakes / 10)
+  const keys = `mk1_${randomBytes(32).toString('base64url')}`
+  const names = Array.from({ length: healthy }, (_, i) => `healthy-${i}`)
+  const nodes = await Promise.all(
+    names.map((name) =>
+      connect(started.url, { name, groups: ['healthy'], keys, token: () => tokenFor(started.jwtSecret, name).token }),
+    ),
+  )
+  for (const node of nodes) node.on('ping', ({ body }) => body)
+  const answers = await Promise.all(nodes.map((node, i) => node.call(names[(i + 1) % healthy]!, 'ping', i)))
+  expect(answers).toEqual(names.map((_, i) => i))
+  await Promise.all(nodes.map((node) => node.close()))
 
-    const handshakeMs = await Promise.all(inHandshake)
-    const bodyMs = await Promise.all(inBody)
-    // 5 s for the hello, 2 s to go by themselves; 10 s below 1 KiB/s, or 15 s for a request.
-    expect(Math.max(...handshakeMs)).toBeLessThan(boundMs / 3)
-    expect(Math.max(...bodyMs)).toBeLessThan(boundMs)
-    expect(started.mediator.relay.linkCount).toBe(0)
-  },
-  2 * boundMs,
-)
+  // 5 s for the hello, 2 s to go by themselves; 10 s below 1 KiB/s, or 15 s for a request.
+  await Promise.all([...inHandshake, ...inBody])
+  await eventually('no link is left', () => started.mediator.relay.linkCount === 0)
+})

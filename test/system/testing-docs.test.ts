@@ -7,7 +7,7 @@ import { build, repositoryRoot, runProgram } from '../support/program'
 const read = (path: string) => readFileSync(join(repositoryRoot, path), 'utf8')
 const page = read('docs/testing.md')
 // As the user's would: the packages as they are built.
-beforeAll(() => build(), 120_000)
+beforeAll(() => build())
 
 describe('docs/testing.md', () => {
   it('shows the files that it names, as they are', () => {
@@ -19,7 +19,7 @@ describe('docs/testing.md', () => {
   it('shows tests that pass', () => {
     const { status, output } = runProgram('node', ['--test', 'examples/dist/orders.test.js'])
     expect([status, output]).toEqual([0, expect.stringMatching(/pass 53\b/)])
-  }, 60_000)
+  })
 
   it('names each fault, and no other', () => {
     const named = tableRows(page).flatMap(([fault]) => codeWords(fault!).filter((word) => /^[a-z]+$/.test(word)))
