@@ -62,7 +62,15 @@ describe('an app that a node exposes, asked over HTTP through a mediator', () =>
     app.all('/things/:id', (request, response) => {
       const { method, params, query, body, ip } = request
       response.status(207).set('X-Thing', params.id as string)
-      response.json({ method, id: params.id, query, body, ip, from: request.sealway?.from ?? null })
+      response.json({
+        method,
+        id: params.id,
+        query,
+        body,
+        ip,
+        from: request.sealway?.from ?? null,
+        group: request.sealway?.group,
+      })
     })
     const node = await join()
     await node.expose(app, everything).ready
@@ -73,7 +81,7 @@ describe('an app that a node exposes, asked over HTTP through a mediator', () =>
       expect(answer.status).toBe(207)
       expect(answer.headers['x-thing']).toBe('7')
       expect(JSON.parse(answer.body.toString())).toEqual({
-        ...{ method, id: '7', query: { x: ['1', '2'] }, ip: '127.0.0.1', from: null },
+        ...{ method, id: '7', query: { x: ['1', '2'] }, ip: '127.0.0.1', from: null, group: 'g' },
         ...(body ? { body: { a: 1 } } : {}),
       })
     }

@@ -21,7 +21,7 @@ import {
   writeHeader,
 } from '@sealway/protocol'
 import type { Asker, Exchange, ExchangeReader } from './exchange.js'
-import { isUpgrade } from './hop-by-hop.js'
+import { headerOf, isUpgrade } from './hop-by-hop.js'
 import type { Tunnel } from './tunnel.js'
 
 /** Longest piece of a body in one frame, bytes: small frames let other exchanges through between them. */
@@ -29,12 +29,8 @@ const maxPieceBytes = 64 * 1024
 /** A window that no rule-abiding mediator reaches, bytes; keeps the sum an integer that is exact. */
 const mostWindowBytes = 2 ** 40
 
-/** The mediator has read it, and says no more of who asks than what is in its headers. */
-const somebody: Asker = { sealed: false, from: undefined, group: undefined, key: undefined }
-
 /** One request that came over the link, and its answer: frames, windows, order, ends. */
 export class TunnelExchange implements Exchange {
-  readonly asker = somebody
   /** The answer was 101: bytes in both directions, until both have ended. */
   upgraded = false
   private reader: ExchangeReader | undefined
@@ -62,6 +58,11 @@ export class TunnelExchange implements Exchange {
   ) {
     this.sendWindow = tunnel.parts.limits.exchangeWindowBytes
     this.receiveWindow = tunnel.parts.limits.exchangeWindowBytes
+  }
+
+  /** The mediator has read it, and says no more of who asks than what is in its headers. */
+  get asker(): Asker {
+    return { sealed: false, from: undefined, group: headerOf(this.head.headers, 'sealway-group'), key: undefined }
   }
 
   get signal(): AbortSignal {

@@ -169,11 +169,11 @@ export class Front {
   private headersFor(
     request: IncomingMessage,
     guarded: Guarded,
-    { prefix }: Target,
+    { prefix, group }: Target,
     dropAuthorization: boolean,
     upgrade: boolean,
   ): string[] {
-    return requestHeaders({ request, guarded, trust: this.parts.trust, dropAuthorization, upgrade, prefix })
+    return requestHeaders({ request, guarded, trust: this.parts.trust, dropAuthorization, upgrade, prefix, group })
   }
 
   /** What is not even a visit: the connection is not used again, as nobody knows what else is wrong with it. */

@@ -21,13 +21,23 @@ export interface Handed {
   readonly upgrade: boolean
   /** Where the node's paths begin for the client: `/one/g/n`; undefined where they begin at the root. */
   readonly prefix: string | undefined
+  /** By which the node was asked. */
+  readonly group: string
 }
 
 /**
  * The headers that a node is handed: those that came, in their order and spelling, without what was for us or for the
  * connection, and with who asked.
  */
-export function requestHeaders({ request, guarded, trust, dropAuthorization, upgrade, prefix }: Handed): string[] {
+export function requestHeaders({
+  request,
+  guarded,
+  trust,
+  dropAuthorization,
+  upgrade,
+  prefix,
+  group,
+}: Handed): string[] {
   const { rawHeaders, socket } = request
   const { listed } = guarded
   const remote = socket.remoteAddress
@@ -51,6 +61,7 @@ export function requestHeaders({ request, guarded, trust, dropAuthorization, upg
       case 'proxy-connection':
       case 'te':
       case 'transfer-encoding':
+      case 'sealway-group':
       case 'upgrade':
         if (upgrade && lower === 'upgrade') kept.push(name, value, 'Connection', 'Upgrade')
         continue
@@ -92,6 +103,7 @@ export function requestHeaders({ request, guarded, trust, dropAuthorization, upg
   else if (prefixSaid !== '') kept.push('X-Forwarded-Prefix', prefixSaid)
   const host = hostToken.test(guarded.host) ? guarded.host : `"${guarded.host}"`
   kept.push('Forwarded', joined(forwarded, `for=${forNode(address)};host=${host};proto=${proto}`))
+  kept.push('Sealway-Group', group)
   kept.push('Via', request.httpVersion === '1.1' ? '1.1 sealway' : '1.0 sealway')
   return kept
 }

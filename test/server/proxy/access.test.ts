@@ -240,7 +240,7 @@ describe('what of it the node sees', () => {
     const names = exchange.head.headers.filter((_, i) => i % 2 === 0).map((name) => name.toLowerCase())
     expect(names.sort()).toEqual(
       ['host', 'x-kept', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto']
-        .concat('x-forwarded-prefix', 'forwarded', 'via')
+        .concat('x-forwarded-prefix', 'forwarded', 'sealway-group', 'via')
         .sort(),
     )
   })
@@ -248,13 +248,14 @@ describe('what of it the node sees', () => {
   it('who asked, and not what the client says of it', async () => {
     const said = { Forwarded: 'for=6.6.6.6', 'X-Forwarded-For': '6.6.6.6', 'X-Forwarded-Host': 'evil' }
     const more = { 'X-Forwarded-Proto': 'https', 'X-Forwarded-Port': '1', 'X-Forwarded-Prefix': '/x' }
-    const exchange = await headersFor({ ...said, ...more, Host: 'a.test:1' })
+    const exchange = await headersFor({ ...said, ...more, 'Sealway-Group': 'admins', Host: 'a.test:1' })
     expect(exchange.all('forwarded')).toEqual(['for=127.0.0.1;host="a.test:1";proto=http'])
     expect(exchange.all('x-forwarded-for')).toEqual(['127.0.0.1'])
     expect(exchange.all('x-forwarded-host')).toEqual(['a.test:1'])
     expect(exchange.all('x-forwarded-proto')).toEqual(['http'])
     expect(exchange.all('x-forwarded-port')).toEqual([])
     expect(exchange.all('x-forwarded-prefix')).toEqual(['/one/g/web-1'])
+    expect(exchange.all('sealway-group')).toEqual(['g'])
     expect(exchange.all('via')).toEqual(['1.1 sealway'])
     expect(exchange.all('host')).toEqual(['a.test:1'])
   })
