@@ -41,9 +41,7 @@ export class Edge {
 
   /** What it did in the last `ms`; the counts begin anew. */
   read(now: number, ms: number): LiveEdge {
-    const recent: number[] = []
-    for (let i = 0; i < maxSamples; i++) if (this.taken[i]! > now - edgeWindowMs) recent.push(this.times[i]!)
-    recent.sort((a, b) => a - b)
+    const recent = this.recent(now)
     const rate = (count: number): number => Math.round((count * 1_000) / ms)
     const edge: LiveEdge = {
       from: this.from,
@@ -57,9 +55,17 @@ export class Edge {
     this.frames = this.bytes = this.errors = 0
     return edge
   }
+
+  /** The times of the last ten seconds, the shortest first. */
+  private recent(now: number): Float32Array {
+    let count = 0
+    const times = new Float32Array(maxSamples)
+    for (let i = 0; i < maxSamples; i++) if (this.taken[i]! > now - edgeWindowMs) times[count++] = this.times[i]!
+    return times.subarray(0, count).sort()
+  }
 }
 
-function percentile(sorted: readonly number[], part: number): number | null {
+function percentile(sorted: Float32Array, part: number): number | null {
   const ms = sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))]
   return ms === undefined ? null : Math.round(ms * 1_000) / 1_000
 }

@@ -28,6 +28,15 @@ export class Listing {
     return group === undefined || isOf(group, route, target)
   }
 
+  /** Further ones are only counted, until the list is taken. */
+  get isFull(): boolean {
+    return this.frames.length >= maxListed
+  }
+
+  skip(frames: number): void {
+    this.skipped += frames
+  }
+
   /** @returns those that were listed, whose time is not known yet */
   add(route: Route, target: Session | undefined, run: Uint8Array, count: number, outcome: string, at: number) {
     const listed: ListedFrame[] = []

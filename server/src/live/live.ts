@@ -131,6 +131,8 @@ export class Live {
       nodes.read(secondMs)
       relay.watch(traffic)
     }
+    this.gathering.traffic.watchEdges(watchers.watch('edges'))
+    this.askRegistryWhenDue(this.gathering, clock())
     const wanted = new Map(watchers.filters().map((filter) => [JSON.stringify(filter), filter]))
     for (const name of this.listings.keys()) if (!wanted.has(name)) this.listings.delete(name)
     for (const [name, filter] of wanted) {
@@ -162,10 +164,9 @@ export class Live {
     watchers.dismissStrangers()
     if (gathering) {
       const change = gathering.nodes.read(ms)
-      if (watchers.watch('nodes')) {
-        watchers.tellNodes(change)
-        if (now - gathering.askedAt >= askEveryMs) this.askRegistry(gathering, now)
-      }
+      gathering.traffic.forgetRoutes()
+      if (watchers.watch('nodes')) watchers.tellNodes(change)
+      this.askRegistryWhenDue(gathering, now)
       if (watchers.watch('edges')) watchers.tellEdges(gathering.traffic.readEdges())
     }
     if (watchers.watch('health')) {
@@ -227,8 +228,12 @@ export class Live {
     })
   }
 
-  /** What is not connected is in the registry alone. While the database is away, what was known stays. */
-  private askRegistry(gathering: Gathering, now: number): void {
+  /**
+   * What is not connected is in the registry alone. It is asked as soon as somebody watches nodes, so that they are
+   * among the first that are told. While the database is away, what was known stays.
+   */
+  private askRegistryWhenDue(gathering: Gathering, now: number): void {
+    if (!this.watchers.watch('nodes') || Math.abs(now - gathering.askedAt) < askEveryMs) return
     gathering.askedAt = now
     registered(this.parts.registry).then(
       ({ records, isAll }) => {

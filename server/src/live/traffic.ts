@@ -9,8 +9,8 @@ import { Sender } from './sender.js'
 
 /** Pairs of nodes that are kept; others count for their nodes only, until one of these has been silent for a while. */
 export const maxEdges = 2_000
-/** Names of senders that are kept. */
-const maxSenders = 20_000
+/** Names of senders that are kept; one more forgets the oldest, which comes back with its next frame. */
+export const maxSenders = 20_000
 
 /** What one route to one target counts into, looked up once. */
 interface Cell {
@@ -31,15 +31,28 @@ export class Traffic implements TrafficWatcher {
   private readonly edges = new Map<string, Edge>()
   private readonly senders = new Map<string, Sender>()
   private readonly cells = new Map<Route, Map<Session | undefined, Cell>>()
+  /** What was counted last: the next run is the same pair's more often than not. */
+  private lastRoute: Route | undefined
+  private lastTarget: Session | undefined
+  private lastCell: Cell | undefined
+  private gathersEdges = false
   private ticks = 0
-  private readAt: number
+  private readAt = 0
 
-  constructor(private readonly parts: TrafficParts) {
-    this.readAt = parts.monotonic()
+  constructor(private readonly parts: TrafficParts) {}
+
+  /** Whether anybody watches edges: without, neither is counted by pair, nor is the time measured. */
+  watchEdges(watched: boolean): void {
+    if (watched === this.gathersEdges) return
+    this.gathersEdges = watched
+    this.readAt = this.parts.monotonic()
+    this.edges.clear()
+    this.forgetRoutes()
   }
 
   handed(route: Route, target: Session, run: Uint8Array, frames: number): void {
-    const { edge, sender } = this.cell(route, target)
+    const { edge, sender } =
+      this.lastRoute === route && this.lastTarget === target ? this.lastCell! : this.cell(route, target)
     sender.frames += frames
     sender.sealedWith(readU32(run, headerBytes + offset.kid))
     let wantsTime = false
@@ -49,7 +62,7 @@ export class Traffic implements TrafficWatcher {
       wantsTime = edge.wantsTime(this.ticks)
     }
     const listed = this.list(route, target, run, frames, 'DELIVERED')
-    if (wantsTime || listed) this.measure(target, wantsTime ? edge : undefined, listed)
+    if (wantsTime || listed !== undefined) this.measure(target, wantsTime ? edge : undefined, listed)
   }
 
   refused(route: Route, target: Session | undefined, code: Code, run: Uint8Array, frames: number): void {
@@ -72,13 +85,19 @@ export class Traffic implements TrafficWatcher {
       cell = this.makeCell(route, target)
       byTarget.set(target, cell)
     }
+    this.lastRoute = route
+    this.lastTarget = target
+    this.lastCell = cell
     return cell
   }
 
   private makeCell({ sender, address }: Route, target: Session | undefined): Cell {
     const from = sender.member!.name
     const to = target?.member?.name ?? (address.type === 'node' ? address.name : undefined)
-    return { edge: to === undefined ? undefined : this.edge(from, to), sender: this.sender(from) }
+    return {
+      edge: this.gathersEdges && to !== undefined ? this.edge(from, to) : undefined,
+      sender: this.sender(from),
+    }
   }
 
   private edge(from: string, to: string): Edge | undefined {
@@ -95,14 +114,20 @@ export class Traffic implements TrafficWatcher {
     const known = this.senders.get(name)
     if (known) return known
     const sender = new Sender()
-    if (this.senders.size < maxSenders) this.senders.set(name, sender)
+    if (this.senders.size >= maxSenders) this.senders.delete(this.senders.keys().next().value!)
+    this.senders.set(name, sender)
     return sender
   }
 
   private list(route: Route, target: Session | undefined, run: Uint8Array, frames: number, outcome: string) {
+    if (this.listings.length === 0) return undefined
     let listed: ListedFrame[] | undefined
     for (const listing of this.listings) {
       if (!listing.matches(route, target, outcome)) continue
+      if (listing.isFull) {
+        listing.skip(frames)
+        continue
+      }
       const more = listing.add(route, target, run, frames, outcome, this.parts.now())
       if (more.length > 0) listed = listed ? [...listed, ...more] : more
     }
@@ -129,13 +154,17 @@ export class Traffic implements TrafficWatcher {
     this.ticks++
   }
 
-  /** Every edge with traffic in the last ten seconds, the busiest first. Call it once a second. */
+  /** Routes and links that are gone must not be held: they are looked up anew when they are needed. Once a second. */
+  forgetRoutes(): void {
+    this.cells.clear()
+    this.lastRoute = this.lastTarget = this.lastCell = undefined
+  }
+
+  /** Every edge with traffic in the last ten seconds, the busiest first. Once a second, while they are watched. */
   readEdges(): LiveEdge[] {
     const now = this.parts.monotonic()
     const ms = Math.max(1, now - this.readAt)
     this.readAt = now
-    // Routes and links that are gone are forgotten with the cells, which are made anew when they are needed.
-    this.cells.clear()
     const edges: LiveEdge[] = []
     for (const [name, edge] of this.edges) {
       if (edge.frames > 0 || edge.errors > 0) edge.seenAt = now

@@ -1,7 +1,7 @@
 import { encodeFrame, FrameType, minSealedBytes, offset, writeU32 } from '@sealway/protocol'
 import type { FrameFilter } from '../../../server/src/live/events'
 import { Listing, maxListed } from '../../../server/src/live/listing'
-import { maxEdges, Traffic } from '../../../server/src/live/traffic'
+import { maxEdges, maxSenders, Traffic } from '../../../server/src/live/traffic'
 import type { Route } from '../../../server/src/session/route'
 import type { Session } from '../../../server/src/session/session'
 
@@ -16,6 +16,7 @@ function setup(filter?: FrameFilter) {
   const time = { now: 1_000, mono: 50 }
   const waiting: (() => void)[] = []
   const traffic = new Traffic({ now: () => time.now, monotonic: () => time.mono })
+  traffic.watchEdges(true)
   const listing = new Listing(filter ?? {})
   if (filter) traffic.listings = [listing]
   const session = (name: string, groups: readonly string[] = []): Session =>
@@ -110,6 +111,45 @@ describe('traffic', () => {
   })
 })
 
+describe('what is held', () => {
+  it('is nothing by pair, and no time, while nobody watches edges', () => {
+    const { time, traffic, session, to, waiting } = setup()
+    traffic.watchEdges(false)
+    const [a, b] = [session('a'), session('b')]
+    traffic.handed(to(a, 'b'), b, run(), 1)
+    expect(waiting).toEqual([])
+    expect(traffic.of('a')!.frames).toBe(1)
+    traffic.watchEdges(true)
+    traffic.handed(to(a, 'b'), b, run(), 1)
+    time.mono += 1_000
+    expect(traffic.readEdges()).toMatchObject([{ from: 'a', to: 'b', framesPerSecond: 1 }])
+    traffic.watchEdges(false)
+    traffic.watchEdges(true)
+    expect(traffic.readEdges()).toEqual([])
+  })
+
+  it('is no route and no link, a second after it was used', () => {
+    const { traffic, session, to } = setup()
+    for (let at = 0; at < 100; at++) traffic.handed(to(session(`a${at}`), 'b'), session('b'), run(), 1)
+    const held = traffic as unknown as { cells: ReadonlyMap<unknown, unknown>; lastRoute: unknown; lastTarget: unknown }
+    expect(held.cells.size).toBe(100)
+    traffic.forgetRoutes()
+    expect([held.cells.size, held.lastRoute, held.lastTarget]).toEqual([0, undefined, undefined])
+  })
+
+  it('is of twenty thousand senders the newest, and one that was forgotten counts again', () => {
+    const { traffic, session, to } = setup()
+    const [a, b] = [session('a'), session('b')]
+    traffic.handed(to(a, 'b'), b, run(), 1)
+    for (let at = 0; at < maxSenders; at++) traffic.handed(to(session(`s${at}`), 'b'), b, run(), 1)
+    expect(traffic.of('a')).toBeUndefined()
+    traffic.forgetRoutes()
+    traffic.handed(to(a, 'b'), b, run(), 1)
+    expect(traffic.of('a')!.frames).toBe(1)
+    expect(traffic.of('s0')).toBeUndefined()
+  })
+})
+
 describe('listed frames', () => {
   it('are two hundred at once, the others are counted', () => {
     const { traffic, listing, session, to } = setup({})
@@ -118,6 +158,8 @@ describe('listed frames', () => {
     const batch = listing.take()
     expect([batch.frames.length, batch.skipped]).toEqual([maxListed, 100])
     expect(listing.take()).toEqual({ frames: [], skipped: 0 })
+    for (let at = 0; at < 3; at++) traffic.handed(to(session('a'), 'b'), session('b'), run(200), 200)
+    expect(listing.take()).toMatchObject({ skipped: 400 })
   })
 
   it('get their time when they are written', () => {
