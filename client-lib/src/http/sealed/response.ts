@@ -22,10 +22,17 @@ export function responseOf(answer: Answer, method: string, url: string, redirect
     statusText: reason,
     headers: headersOf(headers),
   })
-  // A Response that was not fetched by Node has neither.
-  Object.defineProperty(response, 'url', { value: url })
-  if (redirected) Object.defineProperty(response, 'redirected', { value: true })
-  return response
+  return fetched(response, url, redirected)
+}
+
+/** A Response that was not fetched by Node knows nothing of where it came from, and its clones no more. */
+function fetched(response: Response, url: string, redirected: boolean): Response {
+  return Object.defineProperties(response, {
+    url: { value: url },
+    redirected: { value: redirected },
+    type: { value: 'basic' },
+    clone: { value: () => fetched(Response.prototype.clone.call(response), url, redirected) },
+  })
 }
 
 function bodyOf(answer: Answer): ReadableStream<Uint8Array> {
