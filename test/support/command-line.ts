@@ -4,13 +4,19 @@ import { join } from 'node:path'
 import type { Io } from '../../server/src/cli/io'
 import { run } from '../../server/src/cli/program'
 
+export interface Screen {
+  rows: number
+  columns: number
+}
+
 type Listener = Parameters<Io['onSignal']>[0]
 
 /** The `sealway` command in this process, in a folder of its own. */
 export function commandLine() {
   const folder = mkdtempSync(join(tmpdir(), 'sealway-cli-'))
   const listeners = new Set<Listener>()
-  const start = (environment: { [name: string]: string }, args: readonly string[]) => {
+  /** @param screen a terminal that shows standard output; it may be resized meanwhile */
+  const start = (environment: { [name: string]: string }, args: readonly string[], screen?: Screen) => {
     const output = { out: '', err: '' }
     const waiting = new Set<() => void>()
     const io: Io = {
@@ -25,7 +31,8 @@ export function commandLine() {
       err: (text) => {
         output.err += text
       },
-      isTerminal: false,
+      isTerminal: screen !== undefined,
+      ...(screen ? { screen: () => screen } : {}),
       onSignal(listener) {
         listeners.add(listener)
         return () => listeners.delete(listener)

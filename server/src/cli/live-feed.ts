@@ -18,6 +18,8 @@ export type LiveSocket = Socket<ServerEvents, ClientEvents>
 
 /** How long the mediator may take to answer, ms. */
 const connectTimeoutMs = 10_000
+/** How long who was shown out waits before it asks again, ms. */
+const askAgainMs = 500
 /** As long as an operator's session in a browser. */
 const feedLifeMs = 8 * 60 * 60_000
 
@@ -58,10 +60,13 @@ export async function openFeed(world: Io, options: LiveOptions): Promise<LiveSoc
   }
 }
 
+/** Whether a WebSocket was not opened because its request was answered with a refusal. */
+const isRefused = (cause: unknown): boolean =>
+  /40[013]/.test((cause as { readonly description?: { readonly message?: string } }).description?.message ?? '')
+
 /** What a WebSocket that was not opened says of why: its request was answered, or nobody was there. */
 function refusal({ origin }: URL, cause: unknown): SealwayError {
-  const { description } = cause as { readonly description?: { readonly message?: string } }
-  if (/40[013]/.test(description?.message ?? '')) {
+  if (isRefused(cause)) {
     return new SealwayError('UNAUTHORIZED', {
       message: `${origin} does not take this token: it needs admin:read, and the secrets of that mediator`,
       outcome: 'not-delivered',
@@ -105,18 +110,34 @@ async function localUrl(world: Io): Promise<string> {
   return `http://${shown}:${readSetting(settings.adminPort, world.environment, file)}`
 }
 
-/** Resolves with a signal, or rejects when the mediator ended the session for good. */
-export function untilStopped(world: Io, socket: LiveSocket): Promise<void> {
-  return new Promise<void>((resolve, reject) => {
-    const stop = world.onSignal(() => {
-      stop()
-      resolve()
+/**
+ * Resolves with a signal. A mediator that drains ends a session just as one does that has revoked its token; so whoever
+ * was shown out asks again, and is told which of the two it was.
+ * @throws SealwayError `UNAUTHORIZED` where the mediator takes the token no longer
+ */
+export async function untilStopped(world: Io, socket: LiveSocket): Promise<void> {
+  let again: NodeJS.Timeout | undefined
+  let stop = (): void => {}
+  const askAgain = (): void => {
+    clearTimeout(again)
+    again = setTimeout(() => socket.connect(), askAgainMs)
+  }
+  try {
+    await new Promise<void>((resolve, reject) => {
+      stop = world.onSignal(() => resolve())
+      socket.on('disconnect', (reason) => {
+        if (reason === 'io server disconnect') askAgain()
+        else if (reason === 'io client disconnect') resolve()
+      })
+      socket.on('connect_error', (cause) => {
+        if (isRefused(cause)) {
+          const message = 'the mediator takes this token no longer: it has expired, or was revoked'
+          reject(new SealwayError('UNAUTHORIZED', { message, outcome: 'not-delivered', cause }))
+        } else if (!socket.active) askAgain()
+      })
     })
-    socket.on('disconnect', (reason) => {
-      if (reason !== 'io server disconnect') return
-      stop()
-      const message = 'the mediator ended this session: its token has expired or was revoked, or too much was asked'
-      reject(new SealwayError('UNAUTHORIZED', { message, outcome: 'not-delivered' }))
-    })
-  })
+  } finally {
+    stop()
+    clearTimeout(again)
+  }
 }

@@ -42,7 +42,13 @@ async function tail(io: Io, options: Options): Promise<void> {
     })
   })
   socket.on('missed', ({ rounds }) => io.err(`${rounds} rounds were missed: this terminal is too slow\n`))
-  socket.on('connect', () => socket.emit('watch', watch, () => {}))
+  socket.on('disconnect', (reason) => {
+    if (reason !== 'io client disconnect') io.err('the mediator is away; waiting for it\n')
+  })
+  socket.on('connect', () => {
+    io.err('the mediator is back\n')
+    socket.emit('watch', watch, () => {})
+  })
   socket.emit('watch', watch, () => {})
   try {
     await Promise.race([enough, untilStopped(io, socket)])

@@ -63,9 +63,12 @@ async function show(io: Io, socket: LiveSocket, snapshot: Snapshot, json: boolea
   if (isScreen) io.out(screen.begin)
   const draw = (): void => {
     if (json) return io.out(`${JSON.stringify(snapshot.json())}\n`)
-    const away = socket.connected ? [] : ['the mediator is away; waiting for it', '']
-    const lines = [...away, ...snapshot.lines(io.screen?.() ?? usual)]
-    io.out(isScreen ? `${screen.home}${lines.join('\n')}\n` : `${lines.join('\n')}\n\n`)
+    const size = io.screen?.() ?? usual
+    const away = socket.connected ? [] : ['the mediator is away; waiting for it (Ctrl-C ends this)', '']
+    const lines = [...away, ...snapshot.lines({ ...size, rows: size.rows - away.length })]
+    // One row more than fit would scroll the first ones away.
+    if (isScreen) io.out(`${screen.home}${lines.slice(0, size.rows - 1).join('\n')}`)
+    else io.out(`${lines.join('\n')}\n\n`)
   }
   draw()
   const timer = setInterval(draw, everyMs)
