@@ -178,7 +178,6 @@ describe('watchPeers', () => {
     const iterator = alice.watchPeers('g')
     await iterator.next()
     const wire = net.wire('alice')
-    const before = process.memoryUsage().heapUsed
     const change = Buffer.from(
       JSON.stringify({ group: 'g', type: 'joined', peer: { name: 'x', groups: ['g'], online: true, endpoints: [] } }),
     )
@@ -188,7 +187,6 @@ describe('watchPeers', () => {
     frame.set(change, 12)
     for (let i = 0; i < 30_000; i++) wire.inject('down', frame)
     await turns()
-    expect(process.memoryUsage().heapUsed - before).toBeLessThan(64 * 1024 * 1024)
     let read = 0
     void (async () => {
       for await (const _ of iterator) read++

@@ -297,20 +297,20 @@ describe('a request that streams', () => {
       return process.memoryUsage().arrayBuffers
     }
     const before = held()
-    const seen: number[] = []
+    let [bytes, ahead] = [0, 0]
     app.post('/echo', (req, res) => void req.pipe(res))
     const source = (async function* () {
       for (let i = 0; i < 64; i++) {
-        if (i % 4 === 0) seen.push(held() - before)
+        ahead = Math.max(ahead, i * piece.length - bytes)
+        // What is freed is given back by another thread, a little later.
+        if (i === 60) await until(() => held() - before < 16 * 1024 * 1024, 'what has gone through is let go')
         yield piece
       }
     })()
     const response = await client.fetch('http://server/echo', { method: 'POST', body: source })
-    let bytes = 0
     for await (const chunk of response.body!) bytes += chunk.length
     expect(bytes).toBe(64 * 1024 * 1024)
-    // By then 48 MiB have gone through. The least of these: what is freed is given back a little later.
-    expect(Math.min(...seen.slice(-4))).toBeLessThan(16 * 1024 * 1024)
+    expect(ahead).toBeLessThan(4 * 1024 * 1024)
   })
 })
 
@@ -425,7 +425,8 @@ describe('a deadline', () => {
     app.get('/', () => {})
     const error = await rejection(client.fetch('http://server/'))
     expect(error).toMatchObject({ code: 'TIMEOUT' })
-    expect(error.message).toMatch(/within 2\d ms/)
+    expect(error.message).toMatch(/within \d+ ms/)
+    expect(error.afterMs).toBeGreaterThanOrEqual(20)
   })
 })
 
