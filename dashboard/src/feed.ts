@@ -35,6 +35,8 @@ type Listener<Name extends keyof FeedEvents> = (value: FeedEvents[Name]) => void
 /** What the mediator tells live, and the last of it. It connects again by itself. */
 export class Feed {
   nodes: ReadonlyMap<string, LiveNode> = new Map()
+  /** All nodes were told; before, that one is not among them says nothing. */
+  knowsNodes = false
   edges: readonly LiveEdge[] = []
   health: LiveHealth | undefined
   history: History | undefined
@@ -75,6 +77,7 @@ export class Feed {
   close(): void {
     this.socket.disconnect()
     this.nodes = new Map()
+    this.knowsNodes = false
     this.edges = []
     this.wasLive = false
     this.wasLost = false
@@ -119,6 +122,7 @@ export class Feed {
       for (const node of nodes) known.set(node.name, node)
       for (const name of removed) known.delete(name)
       this.nodes = known
+      this.knowsNodes ||= all
       this.tell('nodes', undefined)
     })
     socket.on('edges', (edges) => {

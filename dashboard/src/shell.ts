@@ -80,6 +80,7 @@ export class Shell {
       if (at === own) link.setAttribute('aria-current', 'page')
       else link.removeAttribute('aria-current')
     }
+    showInRow(this.links.get(own))
     this.main.replaceChildren(this.banner, element)
     if (!moveFocus) return
     scrollTo(0, 0)
@@ -118,6 +119,14 @@ export class Shell {
       `Sealway ${health.version}, up ${span(health.now - health.startedAt)}. Payloads are sealed: no key that opens them is in the mediator.`,
     )
   }
+}
+
+/** Where the menu is one row that is wider than the screen: the page that is open is in its middle. */
+function showInRow(link: HTMLElement | undefined): void {
+  const row = link?.closest('nav')
+  if (!link || !row) return
+  const [own, all] = [link.getBoundingClientRect(), row.getBoundingClientRect()]
+  row.scrollLeft += own.left + own.width / 2 - (all.left + all.width / 2)
 }
 
 const themeWords: { readonly [Key in Theme]: string } = { system: 'as the system', light: 'light', dark: 'dark' }

@@ -94,6 +94,10 @@ describe.each([
     if (path === '/traffic') await page.locator('tbody tr[aria-rowindex]').first().click()
     expect(await seriousFindings(page)).toEqual([])
     expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBe(0)
+    // On a phone the menu is a row of which a part is seen: the open page is in it.
+    const entry = (await page.locator('nav [aria-current]').boundingBox())!
+    expect(entry.x).toBeGreaterThanOrEqual(0)
+    expect(entry.x + entry.width).toBeLessThanOrEqual(width)
     expect(complaints()).toEqual([])
   })
 

@@ -246,7 +246,6 @@ describe('nodes and traffic', () => {
     expect(pathOf()).toBe('/nodes')
     expect((await started.mediator.registry.auditTrail({ limit: 5 })).map(({ action }) => action)).toContain('remove')
     await page.goto(at('/nodes/nobody'))
-    await join('somebody')
     await page.getByText('No node nobody is registered').waitFor()
     expect(await page.getByRole('button', { name: 'Remove', exact: true }).isDisabled()).toBe(true)
   })
@@ -296,6 +295,23 @@ describe('the page as a node', () => {
     expect(stored).not.toContain('mk1_')
     await page.getByRole('button', { name: 'Leave' }).click()
     await page.getByText('its key is gone').waitFor()
+  })
+
+  it('reaches a group that came after its link, by a link made anew', async () => {
+    await enter('/try')
+    await page.getByLabel('Payload key').fill(key)
+    await page.getByRole('button', { name: 'Connect' }).click()
+    await page.getByText(/^Connected as page-/).waitFor()
+    const late = await join('late-1', 'late')
+    late.on('hello', ({ body }, { from }) => ({ from, body }))
+    await page.locator('#try-addresses option[value="group:late"]').waitFor({ state: 'attached' })
+    for (const address of ['late-1', 'any:late']) {
+      await page.getByLabel('To', { exact: true }).fill(address)
+      await page.getByRole('button', { name: 'Go' }).click()
+      await page.getByText(`${address} answered hello`).waitFor()
+    }
+    await page.getByText(/^Connected as page-/).waitFor()
+    expect(await page.locator('.log .bad').count()).toBe(0)
   })
 
   it('says what is wrong with a key', async () => {

@@ -284,11 +284,11 @@ export class NodeMap {
   private edgeLines(from: string, to: string): string[] | undefined {
     const edge = this.edges.find((one) => one.from === from && one.to === to)
     if (!edge) return undefined
-    const errors = edge.errorsPerSecond > 0 ? `, ${count(edge.errorsPerSecond)} errors/s` : ''
     return [
       `${from} to ${to}`,
-      `${count(edge.framesPerSecond)} frames/s, ${bytes(edge.bytesPerSecond)}/s${errors}`,
+      `${count(edge.framesPerSecond)} frames/s, ${bytes(edge.bytesPerSecond)}/s, ${count(edge.errorsPerSecond)} errors/s`,
       `p50 ${millis(edge.p50Ms)}, p95 ${millis(edge.p95Ms)} in the mediator`,
+      `${bytes(this.nodes.get(to)?.queueBytes ?? 0)} wait for ${to}`,
     ]
   }
 }

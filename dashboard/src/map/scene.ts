@@ -62,6 +62,8 @@ export function dotRadius(node: Pick<LiveNode, 'framesInPerSecond' | 'framesOutP
 }
 
 const reachPx = 9
+/** Among hundreds of edges one has to be pointed at more closely. */
+const denseReachPx = 4
 
 /** What is under a point of the view: a node before an edge. */
 export function targetAt(scene: Scene, point: Spot): Target | undefined {
@@ -77,11 +79,13 @@ export function targetAt(scene: Scene, point: Spot): Target | undefined {
     best = { type: 'node', name }
     bestFar = far
   }
-  if (best || edges.length > maxCurved) return best
+  if (best) return best
+  const isDense = edges.length > maxCurved
+  const reach = isDense ? denseReachPx : reachPx
   for (const { from, to } of edges) {
     if (shown && !(shown.has(from) && shown.has(to))) continue
-    const far = edgeDistance(scene, from, to, point)
-    if (far > reachPx || far >= bestFar) continue
+    const far = isDense ? lineDistance(scene, from, to, point) : edgeDistance(scene, from, to, point)
+    if (far > reach || far >= bestFar) continue
     best = { type: 'edge', from, to }
     bestFar = far
   }
@@ -100,4 +104,16 @@ function edgeDistance({ layout, camera }: Scene, from: string, to: string, point
     far = Math.min(far, Math.hypot(at.x - point.x, at.y - point.y))
   }
   return far
+}
+
+/** To an edge as it is drawn among hundreds: a straight line. */
+function lineDistance({ layout, camera }: Scene, from: string, to: string, point: Spot): number {
+  const begin = layout.spots.get(from)
+  const end = layout.spots.get(to)
+  if (!begin || !end) return Number.POSITIVE_INFINITY
+  const a = camera.toView(begin)
+  const b = camera.toView(end)
+  const [dx, dy] = [b.x - a.x, b.y - a.y]
+  const part = Math.max(0, Math.min(1, ((point.x - a.x) * dx + (point.y - a.y) * dy) / (dx * dx + dy * dy || 1)))
+  return Math.hypot(a.x + part * dx - point.x, a.y + part * dy - point.y)
 }

@@ -19,8 +19,9 @@ interface Chart {
 const tens = Array.from({ length: 12 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat()
 const twos = Array.from({ length: 44 }, (_, power) => 2 ** (power + 8))
 
-const perSecond = (values: readonly number[], { stepMs }: History): number[] =>
-  values.map((value) => (value * 1_000) / stepMs)
+/** By the time that really passed: a step of a mediator that was held up is longer than ten seconds. */
+const perSecond = (values: readonly number[], { at, stepMs }: History): number[] =>
+  values.map((value, step) => (value * 1_000) / Math.max(stepMs, at[step]! - (at[step - 1] ?? at[step]!)))
 
 const charts: readonly Chart[] = [
   {

@@ -52,7 +52,7 @@ export function openGroup({ feed, params, left }: Context): Page {
     const members = [...feed.nodes.values()].filter(({ groups }) => groups.includes(group))
     table.set(members)
     card.hidden = members.length === 0
-    none.hidden = members.length > 0 || !feed.health
+    none.hidden = members.length > 0 || !feed.knowsNodes
     const online = members.filter(({ state }) => state !== 'offline').length
     const rate = members.reduce((sum, node) => sum + node.framesInPerSecond, 0)
     say(

@@ -56,7 +56,7 @@ export function openNode(context: Context): Page {
   const draw = onNextFrame(() => {
     const node = feed.nodes.get(name)
     body.hidden = !node
-    none.hidden = node !== undefined || feed.nodes.size === 0
+    none.hidden = node !== undefined || !feed.knowsNodes
     drain.disabled = !node || node.state === 'offline' || node.state === 'draining'
     remove.disabled = !node
     stateCell(state, node?.state ?? 'unknown')

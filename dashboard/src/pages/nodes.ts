@@ -105,7 +105,7 @@ export function openNodes({ feed, query, left }: Context): Page {
     fields.know(all)
     table.set(rows)
     card.hidden = rows.length === 0
-    none.hidden = rows.length > 0 || !feed.health
+    none.hidden = rows.length > 0 || !feed.knowsNodes
     say(
       text,
       `${plural(all.length, 'node')}, ${count(all.filter(({ state }) => state !== 'offline').length)} connected${rows.length === all.length ? '' : `; ${count(rows.length)} match`}.`,

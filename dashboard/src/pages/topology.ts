@@ -47,7 +47,7 @@ export function openTopology({ feed, go, left }: Context): Page {
       : undefined
     fields.know(nodes.values())
     map.set(nodes, edges, shown)
-    nothing.hidden = nodes.size > 0 || state !== 'live' || !feed.health
+    nothing.hidden = nodes.size > 0 || state !== 'live' || !feed.knowsNodes
     legend.hidden = nodes.size === 0
     legendStates.forEach((one, at) => {
       const all = [...nodes.values()].filter((node) => node.state === one).length

@@ -23,6 +23,14 @@ export class OwnNode {
   private readonly sayCard = make('section', { class: 'card padded', hidden: true })
   private readonly nothing = make('li', { class: 'muted' }, 'What is said and heard stands here.')
   private node: Node | undefined
+  /** Connects once more as what this tab is now; it holds the key as the node does. */
+  private again: (() => Promise<void>) | undefined
+  /** Groups that the token of the link allows to write to, and those that were asked for and come first in the next. */
+  private reach: ReadonlySet<string> = new Set()
+  private readonly wanted = new Set<string>()
+  /** One after the other: two at once would both connect. */
+  private reaching: Promise<void> = Promise.resolve()
+  private nodes: Feed['nodes'] = new Map()
 
   constructor(private readonly context: Pick<Context, 'api'>) {
     this.connectCard.append(make('h2', {}, 'Become a node'), this.connectForm())
@@ -47,11 +55,12 @@ export class OwnNode {
 
   close(): void {
     void this.node?.close()
-    this.node = undefined
+    this.node = this.again = undefined
   }
 
   /** Names and groups that can be written to, for the field of the address. */
   know({ nodes }: Feed): void {
+    this.nodes = nodes
     const groups = groupsOf(nodes)
     const online = [...nodes.values()].filter(({ state }) => state !== 'offline').map(({ name }) => name)
     const options = [...online.slice(0, 300), ...groups.flatMap((group) => [`any:${group}`, `group:${group}`])]
@@ -94,7 +103,9 @@ export class OwnNode {
       button.disabled = true
       say(button, 'Connecting …')
       try {
-        await this.connect(name.value.trim(), group.value.trim(), key.value.trim())
+        const asked = [name.value.trim(), group.value.trim(), key.value.trim()] as const
+        this.again = () => this.connect(...asked)
+        await this.again()
       } catch (error) {
         say(failure, wordsOf(error))
         failure.hidden = false
@@ -130,15 +141,19 @@ export class OwnNode {
       // Asked anew for each link: what the feed has heard so far may be less than what there is.
       token: async () => {
         const { groups } = await api.get<{ groups: readonly { name: string }[] }>('/api/groups')
-        const others = groups
-          .map(({ name }) => name)
-          .filter((one) => one !== group)
-          .slice(0, maxGroups)
+        const all = new Set([...[...this.wanted].reverse(), ...groups.map(({ name }) => name)])
+        const others = [...all].filter((one) => one !== group).slice(0, maxGroups)
+        this.reach = new Set([group, ...others])
         const scopes = others.flatMap((one) => [`send:${one}/*`, `broadcast:${one}`])
         const body = { name, groups: [group], ...(scopes.length > 0 ? { scopes } : {}) }
         return (await api.post<{ token: string }>('/api/tokens', body)).token
       },
     })
+    if (!this.again) {
+      // Left, or logged out, while it was connecting.
+      void node.close()
+      return
+    }
     this.node = node
     this.connectCard.hidden = true
     this.sayCard.hidden = false
@@ -150,6 +165,29 @@ export class OwnNode {
       this.tell(`${from} says ${action}`, body)
       return { heardBy: node.name }
     })
+  }
+
+  /** A group that came after the link is in no token of it: the link is made anew, with one that has it. */
+  private async reachOut(to: string): Promise<void> {
+    const named = to.includes(':') ? [to.replace(/^(any|group):/, '')] : (this.nodes.get(to)?.groups ?? [])
+    const known = groupsOf(this.nodes)
+    const groups = named.filter((group) => known.includes(group))
+    if (groups.length === 0 || groups.some((group) => this.reach.has(group))) return
+    this.wanted.add(groups[0]!)
+    await this.node?.close()
+    try {
+      await this.again?.()
+    } catch (error) {
+      this.leave('This page is not a node any more: it could not connect again.')
+      throw error
+    }
+  }
+
+  private leave(words: string): void {
+    this.close()
+    this.connectCard.hidden = false
+    this.sayCard.hidden = true
+    say(this.status, words)
   }
 
   private sayForm(): HTMLElement {
@@ -183,12 +221,7 @@ export class OwnNode {
       const verb = String(new FormData(event.target as HTMLFormElement).get('verb'))
       void this.perform(verb, to.value.trim(), action.value.trim(), body.value.trim())
     }
-    const leave = (): void => {
-      this.close()
-      this.connectCard.hidden = false
-      this.sayCard.hidden = true
-      say(this.status, 'This page is not a node any more; its key is gone.')
-    }
+    const leave = (): void => this.leave('This page is not a node any more; its key is gone.')
     return make(
       'form',
       { class: 'form', on: { submit } },
@@ -205,12 +238,16 @@ export class OwnNode {
   }
 
   private async perform(verb: string, to: string, action: string, text: string): Promise<void> {
-    const { node } = this
-    if (!node) return
+    if (!this.node) return
     const startedAt = performance.now()
     const took = (): string => `${(performance.now() - startedAt).toFixed(1)} ms`
     try {
       const body: unknown = text === '' ? undefined : JSON.parse(text)
+      const address = verb === 'broadcast' && !to.includes(':') ? `group:${to}` : to
+      this.reaching = this.reaching.catch(() => {}).then(() => this.reachOut(address))
+      await this.reaching
+      const { node } = this
+      if (!node) return
       if (verb === 'send') {
         await node.send(to, action, body)
         this.tell(`Sent ${action} to ${to}`, body)

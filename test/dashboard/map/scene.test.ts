@@ -2,7 +2,7 @@ import type { LiveEdge, LiveNode } from '../../../dashboard/src/feed'
 import { Camera } from '../../../dashboard/src/map/camera'
 import { layOut } from '../../../dashboard/src/map/layout'
 import { Places } from '../../../dashboard/src/map/places'
-import { along, bendOf, type Scene, targetAt } from '../../../dashboard/src/map/scene'
+import { along, bendOf, maxCurved, type Scene, targetAt } from '../../../dashboard/src/map/scene'
 
 const node = (name: string, group: string) =>
   ({ name, groups: [group], state: 'online', framesInPerSecond: 0, framesOutPerSecond: 0 }) as unknown as LiveNode
@@ -28,6 +28,20 @@ describe('what is under the pointer', () => {
     expect(targetAt(scene, place(scene, 'a'))).toEqual({ type: 'node', name: 'a' })
     expect(targetAt(scene, middle(scene))).toEqual({ type: 'edge', from: 'a', to: 'b' })
     expect(targetAt(scene, { x: 1, y: 1 })).toBeUndefined()
+  })
+
+  it('is an edge among hundreds too, where they are straight lines', () => {
+    const few = sceneOf()
+    const scene = { ...few, edges: Array.from({ length: maxCurved + 1 }, () => edge) }
+    const [from, to] = [place(scene, 'a'), place(scene, 'b')]
+    const on = { x: (from.x + to.x) / 2, y: (from.y + to.y) / 2 }
+    expect(targetAt(scene, on)).toEqual({ type: 'edge', from: 'a', to: 'b' })
+    const far = Math.hypot(to.x - from.x, to.y - from.y)
+    const beside = { x: on.x - ((to.y - from.y) / far) * 6, y: on.y + ((to.x - from.x) / far) * 6 }
+    expect(targetAt(scene, beside)).toBeUndefined()
+    // Beyond its end it is no more, though on the same line.
+    const beyond = { x: to.x + ((to.x - from.x) / far) * 40, y: to.y + ((to.y - from.y) / far) * 40 }
+    expect(targetAt(scene, beyond)).toBeUndefined()
   })
 
   it('is nothing that the filter has left out', () => {
