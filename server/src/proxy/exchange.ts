@@ -19,7 +19,7 @@ import {
 } from '@sealway/protocol'
 import type { Tunnel } from './tunnel.js'
 
-/** Who waits for an answer. Nothing follows an end, a `trailers` or a `failed`. */
+/** Who waits for an answer. Nothing follows an end, a `trailers` or a `failed`. Bytes are its during the call only. */
 export interface AnswerReader {
   /** It asked for an upgrade, so 101 is an answer to it. */
   readonly upgrades: boolean
@@ -201,7 +201,7 @@ export class Exchange {
         if (!this.answered || this.answerEnded) throw broken('data outside an answer')
         this.useWindow(body.length)
         if (end) this.endAnswer()
-        this.reader.data(kept(body), end)
+        this.reader.data(body, end)
         return
       case FrameType.trailers: {
         if (!this.answered || this.answerEnded || this.upgraded) throw broken('trailers outside an answer')
@@ -240,7 +240,7 @@ export class Exchange {
     this.answered = true
     this.useWindow(body.length)
     if (end) this.endAnswer()
-    this.reader.answer(head, kept(body), end)
+    this.reader.answer(head, body, end)
   }
 
   private useWindow(bytes: number): void {
@@ -276,8 +276,5 @@ function trailersOf(number: number, trailers: RawHeaders): Uint8Array {
     return encodeData(number, noBytes, true)
   }
 }
-
-/** A frame's body is ours during the call only; a reader of an answer writes it when it can. */
-const kept = (body: Uint8Array): Uint8Array => (body.length === 0 ? noBytes : Buffer.from(body))
 
 const broken = (what: string) => new SealwayError('MALFORMED', { message: `the node sent ${what}` })

@@ -6,12 +6,14 @@ import type { AnswerReader, Exchange } from './exchange.js'
 import { headText, inform } from './inform.js'
 import { Pipe } from './pipe.js'
 import { responseHeaders, trailerFields } from './response-headers.js'
-import { ownCopy, Taken } from './taken.js'
+import { Taken } from './taken.js'
 import type { Tunnel } from './tunnel.js'
 import type { Visit } from './visit.js'
 
 /** Up to this, a body of a known length is waited for, a turn or two, to go in one frame with its head, bytes. */
 const gatherBytes = 48 * 1024
+/** A body of an answer up to this is copied into memory of Node's own pool, bytes. */
+const smallBodyBytes = 4 * 1024
 
 /** One visit through the tunnel: the client's request as an exchange, and the node's answer to the client. */
 export class Passage implements AnswerReader {
@@ -220,9 +222,7 @@ export class Passage implements AnswerReader {
       return
     }
     this.taken ??= this.countTaken()
-    const part = this.taken.waits ? ownCopy(chunk) : chunk
-    this.taken.wrote(chunk.length)
-    this.response.write(part, this.taken.settle)
+    this.taken.write(chunk, this.tunnel.blocks)
   }
 
   private countTaken(): Taken {
@@ -232,13 +232,18 @@ export class Passage implements AnswerReader {
 
   private finish(body: Uint8Array): void {
     const { response, visit } = this
-    if (body.length > 0 && !this.bodiless) response.end(body)
-    else response.end()
+    const isSmall = body.length <= smallBodyBytes
+    if (body.length === 0 || this.bodiless) response.end()
+    else if (isSmall) response.end(Buffer.from(body))
+    else {
+      this.write(body)
+      response.end()
+    }
     const waiting = response.writableLength
     if (waiting > 0) {
       // The client has not read it yet: until it has, it is part of the budget.
       this.taken ??= this.countTaken()
-      this.taken.wrote(body.length)
+      if (isSmall) this.taken.wrote(body.length)
       response.on('close', () => this.taken!.close())
     } else {
       this.taken?.close()
@@ -255,7 +260,7 @@ export class Passage implements AnswerReader {
     socket.write(headText({ status: 101, reason: head.reason, headers: lines }), 'latin1')
     this.switched = true
     visit.switched = true
-    pipe.open(exchange, tunnel.budget, () => {
+    pipe.open(exchange, tunnel, () => {
       if (exchange.over) visit.answered()
       else visit.gone()
     })

@@ -1,7 +1,8 @@
 import type { Duplex } from 'node:stream'
-import type { Budget } from '../session/outbox.js'
+import type { BlockPool } from '../session/block.js'
 import type { Exchange } from './exchange.js'
-import { ownCopy, Taken } from './taken.js'
+import { Taken } from './taken.js'
+import type { Tunnel } from './tunnel.js'
 
 /** What a client may send before the node has agreed to the switch, bytes; more waits in the kernel. */
 const maxEarlyBytes = 64 * 1024
@@ -12,6 +13,7 @@ export class Pipe {
   private taken: Taken | undefined
   private early: Buffer[]
   private earlyBytes: number
+  private blocks: BlockPool | undefined
   private onGone: (() => void) | undefined
 
   /** @param head what came behind the request */
@@ -27,8 +29,9 @@ export class Pipe {
   }
 
   /** The node agrees. @param onGone the socket is gone */
-  open(exchange: Exchange, budget: Budget, onGone: () => void): void {
+  open(exchange: Exchange, { budget, blocks }: Tunnel, onGone: () => void): void {
     this.exchange = exchange
+    this.blocks = blocks
     this.onGone = onGone
     this.taken = new Taken(this.socket, budget, (bytes) => exchange.taken(bytes))
     this.socket.resume()
@@ -64,12 +67,8 @@ export class Pipe {
 
   /** From the node. */
   data(chunk: Uint8Array, end: boolean): void {
-    const { socket, taken } = this
-    if (chunk.length > 0 && socket.writable && taken) {
-      const part = taken.waits ? ownCopy(chunk) : chunk
-      taken.wrote(chunk.length)
-      socket.write(part, taken.settle)
-    }
+    const { socket, taken, blocks } = this
+    if (chunk.length > 0 && socket.writable && taken && blocks) taken.write(chunk, blocks)
     if (end) socket.end()
   }
 

@@ -1,8 +1,10 @@
+import type { BlockPool } from '../session/block.js'
 import type { Budget } from '../session/outbox.js'
 
-/** What of a stream says how much it still holds. */
-interface Holding {
+/** What of a stream takes bytes, and says how much it still holds. */
+interface Taking {
   readonly writableLength: number
+  write(chunk: Uint8Array, written: () => void): unknown
 }
 
 /**
@@ -11,19 +13,24 @@ interface Holding {
  */
 export class Taken {
   private outstanding = 0
-  private stream: Holding
+  private readonly stream: Taking
 
   constructor(
-    stream: Holding,
+    stream: Taking,
     private readonly budget: Budget,
     private readonly onTaken: (bytes: number) => void,
   ) {
     this.stream = stream
   }
 
-  /** Whether something waits: the client is slower than the node. */
-  get waits(): boolean {
-    return this.outstanding > 0
+  /** Writes a copy, in memory that is used again when it is through: the chunk is the caller's during this call only. */
+  write(chunk: Uint8Array, blocks: BlockPool): void {
+    const block = blocks.copy(chunk)
+    this.wrote(chunk.length)
+    this.stream.write(block.bytes.subarray(0, chunk.length), () => {
+      this.settle()
+      block.release()
+    })
   }
 
   wrote(bytes: number): void {
@@ -46,7 +53,3 @@ export class Taken {
     this.outstanding = 0
   }
 }
-
-/** Where the client is slow, a small piece of a large read is copied: kept as it is, it would keep all of that read. */
-export const ownCopy = (chunk: Uint8Array): Uint8Array =>
-  chunk.buffer.byteLength > 2 * chunk.length ? new Uint8Array(chunk) : chunk

@@ -1,5 +1,6 @@
 import { encodeRequest, type Limits, type RequestHead, SealwayError } from '@sealway/protocol'
 import type { ExchangeEvents } from '../routing/relay.js'
+import type { BlockPool } from '../session/block.js'
 import type { Budget, Releasable } from '../session/outbox.js'
 import type { Session } from '../session/session.js'
 import { type AnswerReader, Exchange } from './exchange.js'
@@ -32,6 +33,10 @@ export class Tunnel implements Releasable {
     this.maxQueuedBytes = parts.limits.outboxBytes / 4
     this.budget = parts.budget()
     this.now = parts.now
+  }
+
+  get blocks(): BlockPool {
+    return this.session.outbox.blocks
   }
 
   get inFlight(): number {

@@ -110,6 +110,10 @@ export class Outbox {
     this.parts = parts
   }
 
+  get blocks(): BlockPool {
+    return this.parts.blocks
+  }
+
   /** Whether this much more may be queued. @param yields it is a broadcast, and leaves the last of the budget to others */
   hasRoom(bytes: number, frames: number, yields = false): boolean {
     const { budget, maxBytes, maxFrames } = this.parts
