@@ -215,7 +215,7 @@ describe('a node that is reached at its own address', () => {
     expect(elsewhere).toBe(0)
   })
 
-  it('is asked over TLS only where its certificate is trusted, by its name', async () => {
+  it('is told in its TLS by which name it is asked', async () => {
     const { register, authorization } = await start({ resolveName: async () => ['127.0.0.1'] })
     const hellos: Buffer[] = []
     const { port } = await listen(

@@ -20,7 +20,9 @@ export interface VisitParts {
 /** Methods that may be said twice (RFC 9110 s9.2.2). */
 const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'TRACE'])
 /** Failures after which another member may do better. */
-const worthAnother: ReadonlySet<Code> = new Set<Code>(['PEER_GONE', 'BUSY', 'NO_HTTP', 'DRAINING', 'OFFLINE'])
+const worthAnother: ReadonlySet<Code> = new Set<Code>([
+  ...(['PEER_GONE', 'BUSY', 'NO_HTTP', 'DRAINING', 'OFFLINE', 'ADDRESS_REFUSED'] as const),
+])
 const maxAttempts = 3
 
 /** One request of an HTTP client, from its head to the end of its answer. */

@@ -111,10 +111,14 @@ export interface WatchLimits {
   readonly idleTimeoutMs: number
 }
 
+/** What Node says of a certificate that it does not take (X509_STORE_CTX_get_error(3), and of its name). */
+const ofCertificate = /CERT|^UNABLE_TO_|^(?:CRL|HOSTNAME|INVALID_CA|PATH_LENGTH|INVALID_PURPOSE)/
+
 /** What a broken connection means. */
 export function failedBy(error: NodeJS.ErrnoException, visit: Failing, node: string): void {
   const { code = '' } = error
   if (code.startsWith('HPE_')) visit.failed('BAD_ANSWER', `${node} answered with what is not HTTP (${code})`)
   else if (notConnected.has(code)) visit.failed('OFFLINE', `${node} cannot be connected to (${code})`)
+  else if (ofCertificate.test(code)) visit.failed('PEER_GONE', `the certificate of ${node} is not trusted (${code})`)
   else visit.failed('PEER_GONE', `the connection to ${node} broke (${code})`)
 }

@@ -31,7 +31,6 @@ export class AskedDirect implements Asked {
     if (this.over) return
     const { body, node, direct, visit } = this
     const head = visit.head!
-    const { ca } = direct.parts
     const length = { bodyBytes: body.length }
     const headers = upstreamHeaders(head.method, head.headers, length, pinned)
     const upstream = (secure ? httpsRequest : httpRequest)({
@@ -39,7 +38,6 @@ export class AskedDirect implements Asked {
       // It may have come in chunks; here its length is known.
       headers: body.length > 0 ? { ...headers, 'content-length': String(body.length) } : headers,
       ...(name === undefined ? {} : { servername: name }),
-      ...(ca === undefined ? {} : { ca }),
     })
     this.upstream = upstream
     watch(upstream, this, node, direct.parts)

@@ -10,8 +10,6 @@ export interface DirectParts extends PinParts {
   readonly idleTimeoutMs: number
   /** Until a connection is there, ms. */
   readonly connectTimeoutMs: number
-  /** CA certificates in place of the system's, PEM. */
-  readonly ca?: string
 }
 
 /** What one relayed request needs. */

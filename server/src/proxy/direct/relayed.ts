@@ -56,14 +56,13 @@ export class Relayed {
   private send(): void {
     const { direct, pinned, visit } = this
     const { address, port, secure, name } = pinned
-    const { ca } = direct.parts
     const kept = secure ? direct.agents.https : direct.agents.http
     direct.proxy
       .web(visit.request, visit.response, {
         // The address that was checked: there is no name left to look up.
         target: { protocol: secure ? 'https:' : 'http:', hostname: address, host: address, port },
         agent: this.fresh ? false : kept,
-        ssl: { ...(name === undefined ? {} : { servername: name }), ...(ca === undefined ? {} : { ca }) },
+        ssl: name === undefined ? {} : { servername: name },
         secure: true,
         followRedirects: false,
         selfHandleResponse: true,

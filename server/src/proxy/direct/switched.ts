@@ -35,7 +35,6 @@ export class Switched {
   start(): void {
     const { visit, node, pinned, direct } = this
     const { address, port, secure, name } = pinned
-    const { ca } = direct.parts
     visit.current = this
     // Read, though nothing should come: a client that goes is only noticed by who reads.
     this.socket.on('data', this.onEarly)
@@ -50,7 +49,6 @@ export class Switched {
       // A connection of its own: it will not be HTTP's any more.
       agent: false,
       ...(name === undefined ? {} : { servername: name }),
-      ...(ca === undefined ? {} : { ca }),
     })
     this.upstream = upstream
     const waiting = waitingFor(visit, this)
