@@ -29,6 +29,15 @@ const help = `sealway-node: one message from the command line, sealed with your 
 
 The payload key comes from PROTECTED_AES256, never from an argument: arguments can be seen by other users.
 Settings are read from the environment, and from .env.node in this folder where it exists.
+
+Examples (\`sealway call\` is the same as \`sealway-node call\`, where both are installed):
+  sealway-node call greeter-1 greet '{"name":"world"}'
+  sealway-node call any:orders quote '{"sku":"A1"}' --timeout 2000 --json
+  sealway-node send billing-2 note hello --group billing
+  sealway-node broadcast cache flush --want replies
+  sealway-node peers demo --json
+  cat order.json | sealway-node call any:orders place -
+
 Exit code: 0 done, 1 failed, 2 wrong usage.
 `
 

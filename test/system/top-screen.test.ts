@@ -105,7 +105,7 @@ it('waits for a mediator that restarts, says so, and goes on', async () => {
   await eventually('it shows the new one', () => /^sealway 0\.1\.0 {2}up/.test(shown()[0] ?? ''))
   sealway.signal()
   expect((await running.ended).code).toBe(0)
-}, 40_000)
+})
 
 it('ends where the mediator came back and takes its token no longer, with the screen as it was', async () => {
   const { running, output } = await top({ rows: 24, columns: 120 })
@@ -116,7 +116,7 @@ it('ends where the mediator came back and takes its token no longer, with the sc
   expect(err).toMatch(/^sealway: UNAUTHORIZED: the mediator takes this token no longer/m)
   expect(output.out.endsWith(end)).toBe(true)
   expect(sealway.listeners.size).toBe(0)
-}, 40_000)
+})
 
 it('tail, too, waits for a mediator that restarts, and says so', async () => {
   const running = sealway.start(environment, ['tail', '--from', 'late-1', '--limit', '1'])
@@ -133,4 +133,4 @@ it('tail, too, waits for a mediator that restarts, and says so', async () => {
   clearInterval(sending)
   expect([code, out]).toEqual([0, expect.stringMatching(/ late-1 -> late-1 /)])
   expect(err).toBe('the mediator is away; waiting for it\nthe mediator is back\n')
-}, 40_000)
+})

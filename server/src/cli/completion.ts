@@ -9,6 +9,22 @@ interface Words {
   readonly options: readonly (readonly [flag: string, description: string])[]
 }
 
+/** Flags of the commands that other programs run, which this one never loads; a test compares them with their help. */
+const sealing: readonly string[] = ['--url', '--name', '--group', '--timeout', '--token', '--json', '--insecure']
+export const flagsOfOthers: ReadonlyMap<string, readonly string[]> = new Map<string, readonly string[]>([
+  ['send', sealing],
+  ['call', sealing],
+  ['broadcast', [...sealing, '--want']],
+  ['peers', sealing],
+  [
+    'create',
+    [
+      ...['--name', '--group', '--url', '--language', '--http', '--port', '--secrets', '--fresh-secrets'],
+      ...['--packages', '--yes', '--force'],
+    ],
+  ],
+])
+
 export const shells = ['bash', 'zsh', 'fish'] as const
 
 /** Prints what a shell needs to complete this command line, made from the commands as they are. */
@@ -32,6 +48,7 @@ function* wordsOf(command: Command, path: readonly string[]): Generator<Words> {
     commands: command.commands.map((child) => [child.name(), child.description()] as const),
     options: [
       ...command.options.map((option) => [option.long ?? option.flags, option.description] as const),
+      ...(flagsOfOthers.get(path.join(' ')) ?? []).map((flag) => [flag, ''] as const),
       ['--help', 'show how it is used'] as const,
     ],
   }

@@ -9,15 +9,16 @@ export class UsageError extends Error {}
 /**
  * Says on standard error what went wrong, in one line, or as `{ "error": { "code", "message" } }`.
  * A stack only at LOG_LEVEL=debug, and for what is not one of our errors.
+ * @param command whose help is named to whoever called it wrongly
  * @returns the exit code
  */
-export function reportFailure(io: Io, json: boolean, error: unknown): number {
+export function reportFailure(io: Io, json: boolean, error: unknown, command: string): number {
   if (error instanceof CommanderError && error.exitCode === 0) return exitCode.done
   const isUsage = error instanceof CommanderError || error instanceof UsageError
   const code = error instanceof SealwayError ? error.code : isUsage ? 'INVALID_ARGUMENT' : 'INTERNAL'
   const message = scrubText(messageOf(error))
   if (json) io.err(`${JSON.stringify({ error: { code, message } })}\n`)
-  else if (isUsage) io.err(`sealway: ${message}\n  \`sealway --help\` shows how it is used\n`)
+  else if (isUsage) io.err(`sealway: ${message}\n  \`${command} --help\` shows how it is used\n`)
   else io.err(`sealway: ${code}: ${message}\n`)
   if (!isUsage && !json && (io.environment.LOG_LEVEL === 'debug' || code === 'INTERNAL')) io.err(stackOf(error))
   return isUsage ? exitCode.usage : exitCode.failed

@@ -79,6 +79,19 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     await program.parseAsync([...args], { from: 'user' })
     return code
   } catch (error) {
-    return reportFailure(io, json, error)
+    return reportFailure(io, json, error, commandOf(program, args))
   }
+}
+
+/** The words of the command that was called, so that its own help can be named. */
+function commandOf(program: Command, args: readonly string[]): string {
+  let at = program
+  const words = [program.name()]
+  for (const word of args) {
+    const child = at.commands.find((command) => command.name() === word)
+    if (!child) break
+    words.push(word)
+    at = child
+  }
+  return words.join(' ')
 }

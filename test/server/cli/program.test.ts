@@ -68,7 +68,8 @@ describe('sealway', () => {
     const { code, out, err } = await sealway.run(args)
     expect([code, out]).toEqual([2, ''])
     expect(err).toContain(message)
-    expect(err).toContain('`sealway --help`')
+    const command = args[0] === 'strat' ? 'sealway' : `sealway ${args[0]}${args[1] === 'set' ? ' set' : ''}`
+    expect(err).toContain(`\`${command} --help\``)
     const json = await sealway.run([...args, '--json'])
     expect(json.code).toBe(2)
     expect(JSON.parse(json.err)).toEqual({
