@@ -107,7 +107,9 @@ function pick(setting: Setting<unknown>, source: Source) {
   if (set) return { text: set, origin: 'environment', where: 'the environment' } as const
   const filed = source.file.values.get(setting.name)
   if (filed) return { text: filed, origin: '.env', where: source.fileName } as const
-  return { text: setting.fallback, origin: 'default', where: 'the defaults' } as const
+  const development = source.environment.NODE_ENV === 'development'
+  const fallback = (development ? setting.inDevelopment : undefined) ?? setting.fallback
+  return { text: fallback, origin: 'default', where: 'the defaults' } as const
 }
 
 function read(source: Source): { readonly config: Config; readonly problems: readonly Found[] } {

@@ -21,6 +21,8 @@ export interface Setting<T> {
   readonly unit: string
   /** As it would be written; empty: there is none. */
   readonly fallback: string
+  /** The same where NODE_ENV is `development`, if it is another there. */
+  readonly inDevelopment?: string
   readonly meaning: string
   /** Never shown. */
   readonly secret: boolean

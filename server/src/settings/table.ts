@@ -156,11 +156,14 @@ export const settings: SettingsTable = {
     min: 1,
     max: 65_536,
   }),
-  httpDirect: choice(
-    'HTTP_DIRECT',
-    ['off', 'loopback', 'list'],
-    'Whether requests also go straight to addresses that nodes registered: never, on this machine only (for development), or where HTTP_DIRECT_ALLOW says.',
-  ),
+  httpDirect: {
+    ...choice(
+      'HTTP_DIRECT',
+      ['off', 'loopback', 'list'],
+      'Whether requests also go straight to addresses that nodes registered: never, on this machine only (the default where NODE_ENV is development), or where HTTP_DIRECT_ALLOW says.',
+    ),
+    inDevelopment: 'loopback',
+  },
   httpDirectAllow: {
     name: 'HTTP_DIRECT_ALLOW',
     unit: 'addresses and ports with commas between: 10.1.0.0/16:8080, 10.2.0.7:8000-8999, [fd00::/8]:*',

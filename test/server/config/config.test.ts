@@ -45,6 +45,19 @@ describe('settings', () => {
     expect(config.adminPassword.export().toString()).toBe(secrets.PROTECTED_ADMIN_PASSWORD)
   })
 
+  it('lead requests straight to addresses on this machine in development, unless they say otherwise', () => {
+    const direct = (environment: { [name: string]: string }, text = '') =>
+      parseConfig({ ...secrets, ...environment }, envFile(text)).httpDirect
+    expect([direct({}), direct({ NODE_ENV: 'production' }), direct({ NODE_ENV: '' })]).toEqual(['off', 'off', 'off'])
+    const NODE_ENV = 'development'
+    expect(direct({ NODE_ENV })).toBe('loopback')
+    expect([direct({ NODE_ENV, HTTP_DIRECT: 'off' }), direct({ NODE_ENV }, 'HTTP_DIRECT=off')]).toEqual(['off', 'off'])
+    // A file does not make it development.
+    expect(direct({}, 'NODE_ENV=development')).toBe('off')
+    const shown = effective({ ...secrets, NODE_ENV }).find(({ name }) => name === 'HTTP_DIRECT')
+    expect(shown).toMatchObject({ value: 'loopback', origin: 'default' })
+  })
+
   it('cannot be changed once parsed, and do not print their secrets', () => {
     const config = parseConfig(secrets)
     expect(() => Object.assign(config, { port: 1 })).toThrow(TypeError)
