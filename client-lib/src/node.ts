@@ -4,7 +4,6 @@ import {
   type Peer,
   type PeerChange,
   parseAddress,
-  type Query,
   SealwayError,
   type TrafficPolicy,
   type TransportName,
@@ -12,7 +11,6 @@ import {
 } from '@sealway/protocol'
 import type { Keyring, KeyringKeys } from './crypto/keyring.js'
 import { watchKeysFile } from './crypto/keys-file.js'
-import { Directory } from './directory.js'
 import type { HttpApp } from './http/app.js'
 import { type ExposeOptions, type Exposure, HttpService } from './http/expose.js'
 import { type HttpMiddleware, type MiddlewareOptions, sealedOnly } from './http/middleware.js'
@@ -23,9 +21,16 @@ import type { FetchOptions } from './http/sealed/request.js'
 import type { Requester, RequesterOptions } from './http/sealed/requester.js'
 import { SealedHttp } from './http/sealed/sealed-http.js'
 import type { NodeWebSocket, WebSocketOptions } from './http/sealed/web-socket.js'
+import { type AskMediator, askMediator } from './membership/ask-mediator.js'
+import { followPolicies } from './membership/central-policies.js'
+import { Directory } from './membership/directory.js'
+import { Handover } from './membership/handover.js'
+import { drainTimeoutMs, Lifetime } from './membership/lifetime.js'
+import { Members, PeerWatches } from './membership/peers.js'
+import { Registration } from './membership/registration.js'
 import type { Receipt } from './messaging/acked.js'
 import type { BroadcastReport } from './messaging/broadcast.js'
-import { aborted, refuseAborted, timeoutOf, type WaitOptions, watchDeadline } from './messaging/deadline.js'
+import { type WaitOptions, within } from './messaging/deadline.js'
 import type { Verb } from './messaging/diagnostics.js'
 import { Emitter, type NodeEvents } from './messaging/events.js'
 import { type ExpectedFailure, expectError, isExpected } from './messaging/expected.js'
@@ -33,7 +38,8 @@ import type { AfterHook, BeforeHook, PluginHooks } from './messaging/hooks.js'
 import { Messenger } from './messaging/messenger.js'
 import type { Handler, HandlerOptions, HandlerSteps, Middleware } from './messaging/middleware.js'
 import { eventEntry, eventFlag } from './messaging/payload.js'
-import { type Ping, pingPeer } from './messaging/ping.js'
+import { type Ping, pingMediator, pingPeer } from './messaging/ping.js'
+import { Plugins } from './messaging/plugins.js'
 import { type PolicyOptions, type Resolved, readPolicies } from './messaging/policy/policy.js'
 import { Senders } from './messaging/sending.js'
 import type { StreamOptions, StreamReader } from './messaging/streams/reader.js'
@@ -54,21 +60,13 @@ import {
   resolveOptions,
   type Surroundings,
 } from './options.js'
-import { Members, PeerWatches } from './peers.js'
 import { Dialer, type DialerParts } from './session/dialer.js'
 import type { Link } from './session/link.js'
 import { MediatorClock } from './session/mediator-clock.js'
-import { realTimers, signalAfter, type Timers } from './session/timers.js'
+import { realTimers, type Timers } from './session/timers.js'
 
-const queryTimeoutMs = 10_000
 /** How long a first publish waits to learn who consumes, ms. */
 const askTimeoutMs = 1_000
-/** How long a node that has connected waits for the mediator's policies, ms. */
-const policyWaitMs = 1_000
-/** How long a drain waits for handlers, answers and queues, ms (SEMANTICS.md, "Drain"). */
-const drainTimeoutMs = 25_000
-const drainPollMs = 10
-
 /**
  * Registers a node with the mediator and resolves when it is ready to send and receive.
  * While the mediator cannot be reached it keeps trying, until `timeout` or `signal`.
@@ -118,23 +116,19 @@ export class Node {
   private readonly directory: Directory
   private readonly topics: Topics
   private readonly sealedHttp: SealedHttp
-  private readonly plugins = new Set<string>()
+  private readonly plugins: Plugins
+  private readonly registration: Registration
+  private readonly handover: Handover
+  private readonly lifetime: Lifetime
+  private readonly query: AskMediator
   private readonly senders: Senders
   private readonly clock: () => number
   private readonly mediatorClock: MediatorClock
   private readonly keyring: Keyring
   private readonly timers: Timers
   private readonly keysFile: { reload(): void; close(): void } | undefined
-  private onReady: ((error?: SealwayError) => void) | undefined
-  private onClosed!: (error: SealwayError | undefined) => void
-  private lastDown: SealwayError | undefined
   private welcome: Welcome | undefined
   private connection: NodeEvents['connected'] | undefined
-  private state: 'open' | 'draining' | 'closed' = 'open'
-  /** The mediator asked to leave: new work waits for the next link. */
-  private away: Promise<void> | undefined
-  private onBack: (() => void) | undefined
-  private draining: Promise<void> | undefined
 
   /** Use {@link connect}. */
   constructor(options: ResolvedOptions, surroundings: Surroundings) {
@@ -152,12 +146,20 @@ export class Node {
       () => this.timers.monotonic(),
       (error) => logger.error({ err: error }, 'what runs around a verb threw'),
     )
-    this.closed = new Promise((resolve) => {
-      this.onClosed = resolve
+    this.lifetime = this.makeLifetime()
+    this.closed = this.lifetime.closed
+    this.handover = new Handover({
+      name,
+      timers: this.timers,
+      limits,
+      quiet: () => this.lifetime.quiet(drainTimeoutMs, () => this.connected),
     })
+    this.registration = this.makeRegistration()
+    const link = (): Link | undefined => this.dialer.link
+    this.query = askMediator({ name, timers: this.timers, maxTimeoutMs: limits.maxCallTimeoutMs, link })
     this.directory = new Directory({
       watches: this.watches,
-      query: (question, what, options) => this.query(question, what, options),
+      query: this.query,
       connected: () => this.connected,
       timers: this.timers,
       logger,
@@ -185,64 +187,15 @@ export class Node {
       nextTurn: surroundings.nextTurn,
     })
     this.messenger.policies.update(options.policies)
-    const http = this.makeHttp(surroundings.afterBurst)
-    this.http = http
-    this.dialer = new Dialer({
-      url: options.url,
-      transport: options.transport,
-      hello: {
-        name,
-        groups,
-        instance: options.instance,
-        endpoints: options.endpoints,
-        ...(options.meta ? { meta: options.meta } : {}),
-        client: clientVersion,
-        // Read for each link; what is undefined is not in the JSON.
-        get http() {
-          return http.hello
-        },
-      } as DialerParts['hello'],
-      token: options.token,
-      clock: surroundings.clock,
-      random: surroundings.random,
-      timers: this.timers,
-      limits,
-      logger,
-      allocate: Buffer.allocUnsafe,
-      events: (link, ending) => ({
-        ...this.messenger.linkEvents,
-        ...ending,
-        answered: (settle) => settle(),
-        peers: (change) => this.watches.changed(change),
-        // Numbers are of one link: what comes late from an old one must not be taken for a new one's.
-        exchange: (type, flags, number, body) => http.exchange(link, type, flags, number, body),
-        writable: () => {
-          this.messenger.linkEvents.writable()
-          http.writable()
-        },
-      }),
-      up: (link, welcome) => this.up(link, welcome),
-      down: (error, retryInMs) => this.down(error, retryInMs),
-      goaway: (leave) => void this.leaveWhenQuiet(leave),
-      over: (error) => this.over(error),
+    this.plugins = new Plugins({
+      handlers: this.messenger.handlers,
+      senders: this.senders,
+      events: this.events,
+      connection: () => (this.connected ? this.connection : undefined),
     })
-    this.topics = new Topics({
-      name,
-      groups,
-      logger,
-      broadcastEvent: (group, event, body, { want = 'report', ...waiting }) => {
-        const options = { ...waiting, want: want === 'acks' ? ('replies' as const) : want }
-        return this.run(options, (left) => this.messenger.broadcast(group, event, body, left, eventFlag))
-      },
-      within: (wait, options) =>
-        this.within(wait, options, `publish by ${this.name}`, 'the members of the group did not say what they consume'),
-      callEvent: (to, event, body, waiting) =>
-        this.run(waiting, (left) => this.messenger.call(to, event, body, left, eventFlag)),
-      ask: (to, group) => this.messenger.call(to, subscriptionsAction, { group }, { timeout: askTimeoutMs }),
-      tell: (group, list) => this.run(undefined, () => this.messenger.broadcast(group, subscribedAction, list)),
-      members: (group) => this.peers(group, { timeout: askTimeoutMs }),
-      watch: (group) => this.watchPeers(group),
-    })
+    this.http = this.makeHttp(surroundings.afterBurst)
+    this.dialer = this.makeDialer(surroundings)
+    this.topics = this.makeTopics()
     this.sealedHttp = this.makeSealedHttp()
     const { table } = this.messenger.handlers
     const ours = { ours: true }
@@ -254,13 +207,114 @@ export class Node {
     this.dialer.start()
   }
 
+  private makeLifetime(): Lifetime {
+    return new Lifetime({
+      name: this.name,
+      timers: this.timers,
+      busy: () => this.messenger.busy || !this.messenger.flushed || this.http.busy,
+      // It also waits for a link that is gone: something may be to go over it.
+      worthWaiting: () => this.lifetime.state !== 'closed',
+      drains: () => {
+        this.dialer.link?.goaway()
+        this.http.drain()
+      },
+      leave: () => {
+        this.messenger.flush()
+        this.dialer.stop()
+      },
+    })
+  }
+
+  private makeRegistration(): Registration {
+    const { url, timeoutMs, signal } = this.options
+    return new Registration({
+      name: this.name,
+      url,
+      timeoutMs,
+      signal,
+      timers: this.timers,
+      giveUp: (error) => {
+        this.lifetime.state = 'closed'
+        this.dialer.stop(error)
+      },
+      close: () => void this.close(),
+    })
+  }
+
+  private makeDialer({ clock, random }: Surroundings): Dialer {
+    const { options, http, messenger } = this
+    return new Dialer({
+      url: options.url,
+      transport: options.transport,
+      hello: {
+        name: this.name,
+        groups: this.groups,
+        instance: options.instance,
+        endpoints: options.endpoints,
+        ...(options.meta ? { meta: options.meta } : {}),
+        client: clientVersion,
+        // Read for each link; what is undefined is not in the JSON.
+        get http() {
+          return http.hello
+        },
+      } as DialerParts['hello'],
+      token: options.token,
+      clock,
+      random,
+      timers: this.timers,
+      limits: options.limits,
+      logger: options.logger,
+      allocate: Buffer.allocUnsafe,
+      events: (link, ending) => ({
+        ...messenger.linkEvents,
+        ...ending,
+        answered: (settle) => settle(),
+        peers: (change) => this.watches.changed(change),
+        // Numbers are of one link: what comes late from an old one must not be taken for a new one's.
+        exchange: (type, flags, number, body) => http.exchange(link, type, flags, number, body),
+        writable: () => {
+          messenger.linkEvents.writable()
+          http.writable()
+        },
+      }),
+      up: (link, welcome) => this.up(link, welcome),
+      down: (error, retryInMs) => this.down(error, retryInMs),
+      goaway: (leave) => void this.handover.begin(leave),
+      over: (error) => this.over(error),
+    })
+  }
+
+  private makeTopics(): Topics {
+    const { name, groups, options, timers, messenger } = this
+    const { limits, logger } = options
+    return new Topics({
+      name,
+      groups,
+      logger,
+      broadcastEvent: (group, event, body, { want = 'report', ...waiting }) => {
+        const options = { ...waiting, want: want === 'acks' ? ('replies' as const) : want }
+        return this.run(options, (left) => messenger.broadcast(group, event, body, left, eventFlag))
+      },
+      within: (wait, options) => {
+        const tooLate = 'the members of the group did not say what they consume'
+        return within({ timers, limits }, wait, options, `publish by ${name}`, tooLate)
+      },
+      callEvent: (to, event, body, waiting) =>
+        this.run(waiting, (left) => messenger.call(to, event, body, left, eventFlag)),
+      ask: (to, group) => messenger.call(to, subscriptionsAction, { group }, { timeout: askTimeoutMs }),
+      tell: (group, list) => this.run(undefined, () => messenger.broadcast(group, subscribedAction, list)),
+      members: (group) => this.peers(group, { timeout: askTimeoutMs }),
+      watch: (group) => this.watchPeers(group),
+    })
+  }
+
   private makeSealedHttp(): SealedHttp {
     const { messenger, events } = this
     const { callTimeoutMs, maxCallTimeoutMs } = this.options.limits
     return new SealedHttp({
       stream: (to, action, body, options) => {
-        if (this.state === 'closed') throw closedError(this.name)
-        return messenger.stream(to, action, body, options, this.away)
+        this.lifetime.check()
+        return messenger.stream(to, action, body, options, this.handover.away)
       },
       timers: this.timers,
       clock: this.clock,
@@ -281,7 +335,7 @@ export class Node {
       timers: this.timers,
       afterBurst,
       link: () => this.dialer.link,
-      query: (question) => this.query(question, 'leave to serve HTTP', undefined),
+      query: (question) => this.query(question, 'leave to serve HTTP'),
       serving: (serve) => {
         this.sealedHttp.serve = serve
       },
@@ -315,56 +369,33 @@ export class Node {
 
   /** Resolves when the node is registered. @internal */
   async ready(): Promise<void> {
-    const { signal, timeoutMs, url } = this.options
-    if (this.welcome) return
-    await new Promise<void>((resolve, reject) => {
-      const giveUp = (error: SealwayError): void => {
-        this.state = 'closed'
-        this.dialer.stop(error)
-      }
-      const timer = Number.isFinite(timeoutMs)
-        ? this.timers.set(() => {
-            const why = this.lastDown ? `: ${this.lastDown.message}` : ''
-            giveUp(
-              new SealwayError('NOT_CONNECTED', {
-                message: `${this.name} could not register at ${url} within ${timeoutMs} ms${why}`,
-                outcome: 'not-delivered',
-                hop: 'client',
-                cause: this.lastDown,
-              }),
-            )
-          }, timeoutMs)
-        : undefined
-      const onAbort = (): void => giveUp(aborted(`connecting to ${url}`, signal!, 'not-delivered'))
-      this.onReady = (error) => {
-        this.onReady = undefined
-        this.timers.clear(timer)
-        if (error) reject(error)
-        else resolve()
-      }
-      if (signal?.aborted) return onAbort()
-      // It stays: the same signal closes the node later.
-      signal?.addEventListener('abort', () => (this.onReady ? onAbort() : void this.close()), { once: true })
-    })
+    if (!this.welcome) await this.registration.wait()
   }
 
   private up(link: Link, welcome: Welcome): void {
     this.welcome = welcome
     this.mediatorClock.welcomed(welcome.now)
-    this.lastDown = undefined
+    this.registration.obstacle = undefined
     this.messenger.linkUp(link, welcome)
     this.http.up(link)
-    if (this.state === 'draining') link.goaway()
+    if (this.lifetime.state === 'draining') link.goaway()
     for (const group of this.watches.groups) void this.directory.rewatch(link, group)
-    this.onBack?.()
-    void this.followPolicies(link)
+    this.handover.end()
+    void this.readyAfter(link)
     this.options.logger.info({ node: this.name, epoch: welcome.epoch }, 'registered')
     this.connection = { mediator: welcome.mediator, epoch: welcome.epoch, transport: link.transport }
     this.events.emit('connected', this.connection)
   }
 
+  /** A node is ready when it knows the mediator's policies, or a second later. */
+  private async readyAfter(link: Link): Promise<void> {
+    const { members, timers, messenger, options } = this
+    await followPolicies(link, { policies: messenger.policies, members, timers, logger: options.logger })
+    if (this.dialer.link === link) this.registration.done()
+  }
+
   private down(error: SealwayError, retryInMs: number): void {
-    this.lastDown = error
+    this.registration.obstacle = error
     this.messenger.linkDown(error)
     this.http.lost(error)
     this.options.logger.warn({ node: this.name, code: error.code, retryInMs }, error.message)
@@ -372,16 +403,16 @@ export class Node {
   }
 
   private over(error: SealwayError | undefined): void {
-    this.state = 'closed'
+    this.lifetime.state = 'closed'
     if (error) this.messenger.linkDown(error)
     this.messenger.close()
-    this.http.lost(error ?? closedError(this.name))
+    this.http.lost(error ?? this.lifetime.closedError())
     this.watches.close()
     this.keysFile?.close()
-    this.onBack?.()
+    this.handover.end()
     if (error) this.events.emit('disconnected', { error })
-    this.onReady?.(error ?? closedError(this.name))
-    this.onClosed(error)
+    this.registration.done(error ?? this.lifetime.closedError())
+    this.lifetime.over(error)
   }
 
   // ---- handlers
@@ -464,24 +495,7 @@ export class Node {
 
   /** @throws SealwayError `INVALID_ARGUMENT` where a plugin of this name is in use already; whatever `install` throws */
   use(plugin: Plugin): this {
-    const name: unknown = plugin?.name
-    if (typeof name !== 'string' || name === '' || this.plugins.has(name)) {
-      const message = `a plugin needs a name, and each is used once: ${JSON.stringify(name)}`
-      throw new SealwayError('INVALID_ARGUMENT', { message, outcome: 'not-delivered', hop: 'client' })
-    }
-    plugin.install?.(this)
-    this.plugins.add(name)
-    if (plugin.before) this.before((command, context) => plugin.before!(command, context))
-    if (plugin.after) this.after((command, context, handled) => plugin.after!(command, context, handled))
-    if (plugin.connect) {
-      this.events.on('connected', (event) => plugin.connect!(event))
-      if (this.connected && this.connection) this.events.tell((event) => plugin.connect!(event), this.connection)
-    }
-    if (plugin.disconnect) this.events.on('disconnected', (event) => plugin.disconnect!(event))
-    if (plugin.error) this.events.on('handlerError', (event) => plugin.error!(event))
-    if (plugin.around)
-      this.messenger.handlers.around((command, context, next) => plugin.around!(command, context, next))
-    if (plugin.sending) this.senders.add((sending, next) => plugin.sending!(sending, next))
+    this.plugins.add(plugin, () => plugin.install?.(this))
     return this
   }
 
@@ -564,9 +578,9 @@ export class Node {
    * else `call` throws, and once it has begun `STREAM_LOST` (data: { offset }) where the way broke
    */
   stream<Item = unknown>(to: string, action: string, body?: unknown, options?: StreamOptions): StreamReader<Item> {
-    if (this.state === 'closed') throw closedError(this.name)
+    this.lifetime.check()
     const open = (all: StreamOptions | undefined) =>
-      this.messenger.stream(to, action, body, all, this.away) as StreamReader<Item>
+      this.messenger.stream(to, action, body, all, this.handover.away) as StreamReader<Item>
     if (this.senders.none) return open(options)
     return this.senders.around('stream', to, action, (trace) => {
       const result = open({ ...trace, ...options })
@@ -590,47 +604,14 @@ export class Node {
 
   private run<T, O extends WaitOptions>(options: O | undefined, verb: (left: O | undefined) => Promise<T>): Promise<T> {
     // A draining node still sends: what it is finishing may need others.
-    if (this.state === 'closed') return Promise.reject(closedError(this.name))
-    if (this.away) return this.untilBack(this.away, options).then((left) => this.run(left, verb))
+    if (this.lifetime.state === 'closed') return Promise.reject(this.lifetime.closedError())
+    const { away } = this.handover
+    if (away) return this.handover.wait(away, options).then((left) => this.run(left, verb))
     try {
       return verb(options)
     } catch (error) {
       return Promise.reject(error)
     }
-  }
-
-  /** The mediator asked to leave: new work waits for the next link. @returns the options with what is left of the time */
-  private untilBack<O extends WaitOptions>(away: Promise<void>, options: O | undefined): Promise<O | undefined> {
-    const what = `waiting for the next link of ${this.name}`
-    return this.within(away, options, what, 'the mediator is shutting down, and there was no other')
-  }
-
-  /** Waits for what comes before a verb, in the time and under the signal of that verb. */
-  private within<O extends WaitOptions>(
-    wait: Promise<void>,
-    options: O | undefined,
-    what: string,
-    tooLate: string,
-  ): Promise<O | undefined> {
-    const { callTimeoutMs, maxCallTimeoutMs } = this.options.limits
-    return new Promise((resolve, reject) => {
-      const timeoutMs = timeoutOf(options, callTimeoutMs, maxCallTimeoutMs)
-      refuseAborted(options?.signal, what)
-      const began = this.timers.monotonic()
-      const stopWatch = watchDeadline(this.timers, timeoutMs, options?.signal, (why) => {
-        const message = `${tooLate} within ${timeoutMs} ms`
-        reject(
-          why === 'abort'
-            ? aborted(what, options!.signal!, 'not-delivered')
-            : new SealwayError('TIMEOUT', { message, outcome: 'not-delivered', hop: 'client', afterMs: timeoutMs }),
-        )
-      })
-      void wait.then(() => {
-        stopWatch()
-        const leftMs = Math.max(1, timeoutMs - (this.timers.monotonic() - began))
-        resolve(options?.timeout === undefined ? options : { ...options, timeout: leftMs })
-      })
-    })
   }
 
   // ---- events
@@ -719,7 +700,7 @@ export class Node {
    * @throws SealwayError `INVALID_ARGUMENT`: it is none of these, or something is exposed already; `CLOSED`
    */
   expose(app: HttpApp | string | URL, options?: ExposeOptions): Exposure {
-    if (this.state === 'closed') throw closedError(this.name)
+    this.lifetime.check()
     return this.http.expose(app, options)
   }
 
@@ -745,33 +726,6 @@ export class Node {
     return this.watchPeers(group, options)
   }
 
-  private async query(question: Query, what: string, options: WaitOptions | undefined): Promise<unknown> {
-    const { link } = this.dialer
-    const timeoutMs = timeoutOf(options, queryTimeoutMs, this.options.limits.maxCallTimeoutMs)
-    if (!link) {
-      throw new SealwayError('NOT_CONNECTED', {
-        message: `${this.name} is not connected; it cannot ask for ${what}`,
-        outcome: 'not-delivered',
-        hop: 'client',
-      })
-    }
-    const { signal, done } = signalAfter(this.timers, timeoutMs, options?.signal)
-    try {
-      return await link.query(question, signal)
-    } catch (error) {
-      if (error instanceof SealwayError) throw error
-      if (options?.signal?.aborted) throw aborted(what, options.signal, 'not-delivered')
-      throw new SealwayError('TIMEOUT', {
-        message: `the mediator did not answer within ${timeoutMs} ms: ${what}`,
-        outcome: 'not-delivered',
-        hop: 'mediator',
-        cause: error,
-      })
-    } finally {
-      done()
-    }
-  }
-
   // ---- policies
 
   /** Policies for traffic: those of this node, and those that the mediator tells all nodes. */
@@ -790,21 +744,6 @@ export class Node {
     void this.members.learn(this.messenger.policies.named)
   }
 
-  /** Asks to be told of the mediator's policies. A node is ready when it knows them, or a second later. */
-  private async followPolicies(link: Link): Promise<void> {
-    const { signal, done } = signalAfter(this.timers, policyWaitMs)
-    try {
-      await link.query({ type: 'policies' }, signal)
-      // So that the first call by name follows the policy of its group, too.
-      await orAborted(this.members.learn(this.messenger.policies.named), signal)
-    } catch (error) {
-      this.options.logger.warn({ err: error }, "the mediator's policies are not known yet")
-    } finally {
-      done()
-    }
-    if (this.dialer.link === link) this.onReady?.()
-  }
-
   // ---- time
 
   /** The mediator's clock, as well as this node knows it: ms since 1970. Each {@link ping} makes it better. */
@@ -817,17 +756,12 @@ export class Node {
    * @throws SealwayError `NOT_CONNECTED`, `TIMEOUT`, `ABORTED`; to a node as `call`
    */
   async ping(peer?: string, options?: WaitOptions): Promise<Ping> {
-    const { clock, timers } = this
-    if (peer !== undefined) {
-      const call = (to: string, action: string, body: undefined, wait?: WaitOptions) =>
-        this.call(to, action, body, wait)
-      return pingPeer({ call, clock, timers }, peer, options)
+    const { clock, timers, mediatorClock } = this
+    if (peer === undefined) {
+      return pingMediator({ askTime: () => this.query({ type: 'time' }, 'the time', options), mediatorClock, timers })
     }
-    const askedAt = timers.monotonic()
-    const { now } = (await this.query({ type: 'time' }, 'the time', options)) as { now: number }
-    const answeredAt = timers.monotonic()
-    this.mediatorClock.answered(now, askedAt, answeredAt)
-    return { rttMs: answeredAt - askedAt, offsetMs: this.mediatorClock.offsetMs }
+    const call = (to: string, action: string, body: undefined, wait?: WaitOptions) => this.call(to, action, body, wait)
+    return pingPeer({ call, clock, timers }, peer, options)
   }
 
   // ---- keys
@@ -854,66 +788,18 @@ export class Node {
    * told `CLOSED`, and of what nobody waits for, the event `dropped` and the log tell.
    */
   drain(options: { readonly timeout?: number } = {}): Promise<void> {
-    this.draining ??= this.leave(options.timeout ?? drainTimeoutMs)
-    return this.draining
-  }
-
-  private async leave(timeoutMs: number): Promise<void> {
-    if (this.state === 'open') {
-      this.state = 'draining'
-      this.dialer.link?.goaway()
-      this.http.drain()
-      await this.quiet(timeoutMs, () => this.state !== 'closed')
-    }
-    await this.close()
+    return this.lifetime.drain(options.timeout)
   }
 
   /** Leaves now. Calls in flight are rejected `CLOSED`. */
-  async close(): Promise<void> {
-    if (this.state !== 'closed') {
-      this.state = 'closed'
-      this.messenger.flush()
-      this.dialer.stop()
-    }
-    await this.closed
+  close(): Promise<void> {
+    return this.lifetime.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.drain()
   }
-
-  /** Resolves when no call is in flight, no handler runs and everything has left, or when there is no more sense in it. */
-  private async quiet(timeoutMs: number, worthIt: () => boolean): Promise<void> {
-    const until = this.timers.monotonic() + timeoutMs
-    const busy = (): boolean => this.messenger.busy || !this.messenger.flushed || this.http.busy
-    while (busy() && worthIt() && this.timers.monotonic() < until) {
-      await new Promise<void>((resolve) => this.timers.set(resolve, drainPollMs))
-    }
-  }
-
-  private async leaveWhenQuiet(leave: () => void): Promise<void> {
-    if (this.away) return
-    this.away = new Promise((resolve) => {
-      this.onBack = () => {
-        this.away = undefined
-        this.onBack = undefined
-        resolve()
-      }
-    })
-    await this.quiet(drainTimeoutMs, () => this.connected)
-    leave()
-  }
 }
-
-/** Waits no longer than the signal allows. */
-const orAborted = (wait: Promise<void>, signal: AbortSignal): Promise<void> =>
-  Promise.race([
-    wait,
-    new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true })),
-  ])
-
-const closedError = (name: string) =>
-  new SealwayError('CLOSED', { message: `${name} was closed`, outcome: 'not-delivered', hop: 'client' })
 
 /** Told to the mediator, for the operator. */
 const clientVersion = 'sealway-client/0.1.0'

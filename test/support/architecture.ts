@@ -34,9 +34,8 @@ export const layers = {
     ...[
       'check-options.ts',
       'options.ts',
-      'peers.ts',
+      'membership',
       'browser',
-      'directory.ts',
       'node.ts',
       'plugins',
       'otel',

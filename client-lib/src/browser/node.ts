@@ -2,19 +2,20 @@ import {
   incarnationOf,
   type Peer,
   type PeerChange,
-  parseGroup,
-  type Query,
-  SealwayError,
+  type SealwayError,
   type TransportName,
   type Welcome,
 } from '@sealway/protocol'
-import { aborted, timeoutOf, type WaitOptions } from '../messaging/deadline.js'
+import { askMediator } from '../membership/ask-mediator.js'
+import { Directory } from '../membership/directory.js'
+import { Handover } from '../membership/handover.js'
+import { drainTimeoutMs, Lifetime, waitWhile } from '../membership/lifetime.js'
+import { PeerWatches } from '../membership/peers.js'
+import { Registration } from '../membership/registration.js'
+import type { WaitOptions } from '../messaging/deadline.js'
 import { Emitter } from '../messaging/events.js'
-import { PeerWatches, peersOf } from '../peers.js'
 import { Dialer } from '../session/dialer.js'
 import type { Link } from '../session/link.js'
-import type { Timers } from '../session/timers.js'
-import { signalAfter } from '../session/timers.js'
 import { inArrivalOrder } from './arrivals.js'
 import type { PageHandler } from './delivery.js'
 import type { PageEvents } from './events.js'
@@ -24,12 +25,8 @@ import { type PageOptions, type PageSurroundings, type ResolvedPage, realPage, r
 import type { PageBroadcastReport } from './question.js'
 import type { PageAckedOptions, PageBroadcastOptions, PageCallOptions, PageReceipt, PageSendOptions } from './verbs.js'
 
-const queryTimeoutMs = 10_000
-/** How long a drain waits for handlers, answers and queues, ms. */
-const drainTimeoutMs = 25_000
 /** How long what was sent before a close may take to be sealed, ms. */
 const flushMs = 1_000
-const pollMs = 10
 
 /**
  * Registers this page with the mediator and resolves when it is ready to send and receive.
@@ -58,16 +55,11 @@ export class PageNode {
   private readonly messenger: Messenger
   private readonly dialer: Dialer
   private readonly watches = new PeerWatches()
-  private readonly timers: Timers
-  private state: 'open' | 'draining' | 'closed' = 'open'
+  private readonly directory: Directory
+  private readonly registration: Registration
+  private readonly handover: Handover
+  private readonly lifetime: Lifetime
   private welcome: Welcome | undefined
-  private lastDown: SealwayError | undefined
-  private onReady: ((error?: SealwayError) => void) | undefined
-  private onClosed!: (error: SealwayError | undefined) => void
-  private draining: Promise<void> | undefined
-  /** The mediator asked to leave: new work waits for the next link. */
-  private away: Promise<void> | undefined
-  private onBack: (() => void) | undefined
 
   /** Use {@link connect}. */
   constructor(
@@ -78,11 +70,42 @@ export class PageNode {
     const { name, groups, limits, logger, instance, meta, url, transport, token } = options
     this.name = name
     this.groups = groups
-    this.timers = timers
     this.events = new Emitter((error) => logger.error({ err: error }, 'a listener threw'))
-    this.closed = new Promise((resolve) => {
-      this.onClosed = resolve
+    const busy = (): boolean => this.messenger.busy || !this.messenger.flushed
+    const connected = (): boolean => this.connected
+    this.lifetime = new Lifetime({
+      name,
+      timers,
+      busy,
+      worthWaiting: connected,
+      drains: () => this.dialer.link?.goaway(),
+      leave: async () => {
+        await waitWhile(timers, () => !this.messenger.flushed && this.connected, flushMs)
+        this.dialer.stop()
+      },
     })
+    this.closed = this.lifetime.closed
+    this.handover = new Handover({
+      name,
+      timers,
+      limits,
+      quiet: () => this.lifetime.quiet(drainTimeoutMs, connected),
+    })
+    this.registration = new Registration({
+      name,
+      url,
+      timeoutMs: options.timeoutMs,
+      signal: options.signal,
+      timers,
+      giveUp: (error) => {
+        this.lifetime.state = 'closed'
+        this.dialer.stop(error)
+      },
+      close: () => void this.close(),
+    })
+    const link = (): Link | undefined => this.dialer.link
+    const query = askMediator({ name, timers, maxTimeoutMs: limits.maxCallTimeoutMs, link })
+    this.directory = new Directory({ watches: this.watches, query, connected, timers, logger })
     this.messenger = new Messenger({
       name,
       groups,
@@ -113,7 +136,7 @@ export class PageNode {
       },
       up: (link, welcome) => this.up(link, welcome),
       down: (error, retryInMs) => this.down(error, retryInMs),
-      goaway: (leave) => void this.leaveWhenQuiet(leave),
+      goaway: (leave) => void this.handover.begin(leave),
       over: (error) => this.over(error),
     })
     this.dialer.start()
@@ -130,66 +153,36 @@ export class PageNode {
 
   /** Resolves when the node is registered. @internal */
   async ready(): Promise<void> {
-    const { signal, timeoutMs, url } = this.options
-    if (this.welcome) return
-    await new Promise<void>((resolve, reject) => {
-      const giveUp = (error: SealwayError): void => {
-        this.state = 'closed'
-        this.dialer.stop(error)
-      }
-      const timer = Number.isFinite(timeoutMs)
-        ? this.timers.set(() => giveUp(this.unreachable(url, timeoutMs)), timeoutMs)
-        : undefined
-      const onAbort = (): void => giveUp(aborted(`connecting to ${url}`, signal!, 'not-delivered'))
-      this.onReady = (error) => {
-        this.onReady = undefined
-        this.timers.clear(timer)
-        if (error) reject(error)
-        else resolve()
-      }
-      if (signal?.aborted) return onAbort()
-      // It stays: the same signal closes the node later.
-      signal?.addEventListener('abort', () => (this.onReady ? onAbort() : void this.close()), { once: true })
-    })
-  }
-
-  private unreachable(url: string, timeoutMs: number): SealwayError {
-    const why = this.lastDown ? `: ${this.lastDown.message}` : ''
-    return new SealwayError('NOT_CONNECTED', {
-      message: `${this.name} could not register at ${url} within ${timeoutMs} ms${why}`,
-      outcome: 'not-delivered',
-      hop: 'client',
-      cause: this.lastDown,
-    })
+    if (!this.welcome) await this.registration.wait()
   }
 
   private up(link: Link, welcome: Welcome): void {
     this.welcome = welcome
-    this.lastDown = undefined
+    this.registration.obstacle = undefined
     this.messenger.linkUp(link, welcome)
-    for (const group of this.watches.groups) void this.rewatch(link, group)
-    this.onBack?.()
+    for (const group of this.watches.groups) void this.directory.rewatch(link, group)
+    this.handover.end()
     this.options.logger.info({ node: this.name, epoch: welcome.epoch }, 'registered')
     this.events.emit('connected', { mediator: welcome.mediator, epoch: welcome.epoch, transport: link.transport })
-    this.onReady?.()
+    this.registration.done()
   }
 
   private down(error: SealwayError, retryInMs: number): void {
-    this.lastDown = error
+    this.registration.obstacle = error
     this.messenger.linkDown(error)
     this.options.logger.warn({ node: this.name, code: error.code, retryInMs }, error.message)
     this.events.emit('disconnected', { error, retryInMs })
   }
 
   private over(error: SealwayError | undefined): void {
-    this.state = 'closed'
+    this.lifetime.state = 'closed'
     if (error) this.messenger.linkDown(error)
     this.messenger.close()
     this.watches.close()
-    this.onBack?.()
+    this.handover.end()
     if (error) this.events.emit('disconnected', { error })
-    this.onReady?.(error ?? this.closedError())
-    this.onClosed(error)
+    this.registration.done(error ?? this.lifetime.closedError())
+    this.lifetime.over(error)
   }
 
   // ---- handlers
@@ -262,102 +255,24 @@ export class PageNode {
     verb: (left: O | undefined) => Promise<T>,
   ): Promise<T> {
     // A draining node still sends: what it is finishing may need others.
-    if (this.state === 'closed') throw this.closedError()
-    return verb(this.away ? await this.untilBack(this.away, options) : options)
-  }
-
-  /** The mediator asked to leave: new work waits for the next link. @returns the options with what is left of the time */
-  private async untilBack<O extends WaitOptions>(away: Promise<void>, options: O | undefined): Promise<O | undefined> {
-    const { callTimeoutMs, maxCallTimeoutMs } = this.options.limits
-    const timeoutMs = timeoutOf(options, callTimeoutMs, maxCallTimeoutMs)
-    const began = this.timers.monotonic()
-    const { signal, done } = signalAfter(this.timers, timeoutMs, options?.signal)
-    const gaveUp = new Promise<'gave up'>((resolve) => {
-      if (signal.aborted) resolve('gave up')
-      signal.addEventListener('abort', () => resolve('gave up'), { once: true })
-    })
-    const what = `waiting for the next link of ${this.name}`
-    const outcome = await Promise.race([away, gaveUp])
-    done()
-    if (options?.signal?.aborted) throw aborted(what, options.signal, 'not-delivered')
-    if (outcome === 'gave up') {
-      throw new SealwayError('TIMEOUT', {
-        message: `the mediator is shutting down, and there was no other within ${timeoutMs} ms`,
-        outcome: 'not-delivered',
-        hop: 'client',
-        afterMs: timeoutMs,
-      })
-    }
-    if (this.state === 'closed') throw this.closedError()
-    const leftMs = Math.max(1, timeoutMs - (this.timers.monotonic() - began))
-    return options?.timeout === undefined ? options : { ...options, timeout: leftMs }
+    this.lifetime.check()
+    const { away } = this.handover
+    if (!away) return verb(options)
+    const left = await this.handover.wait(away, options)
+    this.lifetime.check()
+    return verb(left)
   }
 
   // ---- peers
 
   /** Who is connected in a group now. @throws SealwayError `FORBIDDEN`, `NOT_CONNECTED`, `TIMEOUT` */
-  async peers(group: string, options?: WaitOptions): Promise<Peer[]> {
-    return peersOf(await this.groupQuery('peers', group, options))
+  peers(group: string, options?: WaitOptions): Promise<Peer[]> {
+    return this.directory.ask('peers', group, options)
   }
 
   /** Who is there now, and then who comes and goes. `break` ends it. */
-  async *watchPeers(group: string, options?: WaitOptions): AsyncGenerator<PeerChange, void, undefined> {
-    const name = parseGroup(group)
-    const reader = this.watches.open(name, () => {
-      if (this.connected) this.groupQuery('unwatch', name, undefined).catch(() => {})
-    })
-    const onAbort = (): void => reader.end()
-    options?.signal?.addEventListener('abort', onAbort, { once: true })
-    try {
-      reader.refresh(name, peersOf(await this.groupQuery('watch', name, options)))
-      yield* { [Symbol.asyncIterator]: () => reader }
-    } finally {
-      options?.signal?.removeEventListener('abort', onAbort)
-      await reader.return()
-    }
-  }
-
-  private async rewatch(link: Link, group: string): Promise<void> {
-    const { signal, done } = signalAfter(this.timers, queryTimeoutMs)
-    try {
-      this.watches.refreshed(group, peersOf(await link.query({ type: 'watch', group }, signal)))
-    } catch (error) {
-      this.options.logger.warn({ group, err: error }, 'the group is not watched any more')
-    } finally {
-      done()
-    }
-  }
-
-  private groupQuery(type: 'peers' | 'watch' | 'unwatch', group: string, options: WaitOptions | undefined) {
-    const name = parseGroup(group)
-    return this.query({ type, group: name }, `peers of ${name}`, options)
-  }
-
-  private async query(question: Query, what: string, options: WaitOptions | undefined): Promise<unknown> {
-    const { link } = this.dialer
-    const timeoutMs = timeoutOf(options, queryTimeoutMs, this.options.limits.maxCallTimeoutMs)
-    if (!link) {
-      throw new SealwayError('NOT_CONNECTED', {
-        message: `${this.name} is not connected; it cannot ask for ${what}`,
-        outcome: 'not-delivered',
-        hop: 'client',
-      })
-    }
-    const { signal, done } = signalAfter(this.timers, timeoutMs, options?.signal)
-    try {
-      return await link.query(question, signal)
-    } catch (error) {
-      if (error instanceof SealwayError) throw error
-      if (options?.signal?.aborted) throw aborted(what, options.signal, 'not-delivered')
-      throw new SealwayError('TIMEOUT', {
-        message: `the mediator did not answer within ${timeoutMs} ms: ${what}`,
-        outcome: 'not-delivered',
-        hop: 'mediator',
-        cause: error,
-      })
-    } finally {
-      done()
-    }
+  watchPeers(group: string, options?: WaitOptions): AsyncGenerator<PeerChange, void, undefined> {
+    return this.directory.watch(group, options)
   }
 
   // ---- keys
@@ -374,56 +289,16 @@ export class PageNode {
 
   /** Takes no new work, finishes what is under way, flushes, leaves. At most `timeout`, 25 s by default. */
   drain(options: { readonly timeout?: number } = {}): Promise<void> {
-    this.draining ??= this.leave(options.timeout ?? drainTimeoutMs)
-    return this.draining
-  }
-
-  private async leave(timeoutMs: number): Promise<void> {
-    if (this.state === 'open') {
-      this.state = 'draining'
-      this.dialer.link?.goaway()
-      await this.until(() => !this.messenger.busy && this.messenger.flushed, timeoutMs)
-    }
-    await this.close()
+    return this.lifetime.drain(options.timeout)
   }
 
   /** Leaves now, once what was sent is sealed. Calls in flight are rejected `CLOSED`. */
-  async close(): Promise<void> {
-    if (this.state !== 'closed') {
-      this.state = 'closed'
-      await this.until(() => this.messenger.flushed, flushMs)
-      this.dialer.stop()
-    }
-    await this.closed
+  close(): Promise<void> {
+    return this.lifetime.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.drain()
-  }
-
-  /** Waits while there is a link, at most so long. */
-  private async until(reached: () => boolean, timeoutMs: number): Promise<void> {
-    const end = this.timers.monotonic() + timeoutMs
-    while (!reached() && this.connected && this.timers.monotonic() < end) {
-      await new Promise<void>((resolve) => this.timers.set(resolve, pollMs))
-    }
-  }
-
-  private async leaveWhenQuiet(leave: () => void): Promise<void> {
-    if (this.away) return
-    this.away = new Promise((resolve) => {
-      this.onBack = () => {
-        this.away = undefined
-        this.onBack = undefined
-        resolve()
-      }
-    })
-    await this.until(() => !this.messenger.busy && this.messenger.flushed, drainTimeoutMs)
-    leave()
-  }
-
-  private closedError(): SealwayError {
-    return new SealwayError('CLOSED', { message: `${this.name} was closed`, outcome: 'not-delivered', hop: 'client' })
   }
 }
 

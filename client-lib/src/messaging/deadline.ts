@@ -1,4 +1,4 @@
-import { SealwayError } from '@sealway/protocol'
+import { type Limits, SealwayError } from '@sealway/protocol'
 import type { Timers } from '../session/timers.js'
 
 /** What every verb takes. */
@@ -46,4 +46,36 @@ export function watchDeadline(
     timers.clear(timer)
     signal.removeEventListener('abort', onAbort)
   }
+}
+
+/**
+ * Waits for what comes before a verb, in the time and under the signal of that verb.
+ * @returns the verb's options with what is left of the time
+ * @throws SealwayError `INVALID_ARGUMENT`, `ABORTED`; `TIMEOUT`, saying `tooLate`
+ */
+export function within<O extends WaitOptions>(
+  { timers, limits }: { readonly timers: Timers; readonly limits: Limits },
+  wait: Promise<void>,
+  options: O | undefined,
+  what: string,
+  tooLate: string,
+): Promise<O | undefined> {
+  return new Promise((resolve, reject) => {
+    const timeoutMs = timeoutOf(options, limits.callTimeoutMs, limits.maxCallTimeoutMs)
+    refuseAborted(options?.signal, what)
+    const began = timers.monotonic()
+    const stopWatch = watchDeadline(timers, timeoutMs, options?.signal, (why) => {
+      const message = `${tooLate} within ${timeoutMs} ms`
+      reject(
+        why === 'abort'
+          ? aborted(what, options!.signal!, 'not-delivered')
+          : new SealwayError('TIMEOUT', { message, outcome: 'not-delivered', hop: 'client', afterMs: timeoutMs }),
+      )
+    })
+    void wait.then(() => {
+      stopWatch()
+      const leftMs = Math.max(1, timeoutMs - (timers.monotonic() - began))
+      resolve(options?.timeout === undefined ? options : { ...options, timeout: leftMs })
+    })
+  })
 }

@@ -1,4 +1,5 @@
 import { SealwayError } from '@sealway/protocol'
+import type { MediatorClock } from '../session/mediator-clock.js'
 import type { Timers } from '../session/timers.js'
 import type { WaitOptions } from './deadline.js'
 
@@ -34,4 +35,19 @@ export async function pingPeer({ call, clock, timers }: PingParts, peer: string,
   }
   const rttMs = timers.monotonic() - askedAt
   return { rttMs, offsetMs: typeof now === 'number' ? now + rttMs / 2 - clock() : undefined }
+}
+
+export interface MediatorPingParts {
+  readonly askTime: () => Promise<unknown>
+  readonly mediatorClock: MediatorClock
+  readonly timers: Timers
+}
+
+/** To the mediator and back, which makes its clock better known. */
+export async function pingMediator({ askTime, mediatorClock, timers }: MediatorPingParts): Promise<Ping> {
+  const askedAt = timers.monotonic()
+  const { now } = (await askTime()) as { now: number }
+  const answeredAt = timers.monotonic()
+  mediatorClock.answered(now, askedAt, answeredAt)
+  return { rttMs: answeredAt - askedAt, offsetMs: mediatorClock.offsetMs }
 }

@@ -1,9 +1,9 @@
 import { type Peer, type PeerChange, parseGroup, type Query } from '@sealway/protocol'
-import type { WaitOptions } from './messaging/deadline.js'
+import type { WaitOptions } from '../messaging/deadline.js'
+import type { Link } from '../session/link.js'
+import type { Logger } from '../session/log.js'
+import { signalAfter, type Timers } from '../session/timers.js'
 import { type PeerWatches, peersOf } from './peers.js'
-import type { Link } from './session/link.js'
-import type { Logger } from './session/log.js'
-import { signalAfter, type Timers } from './session/timers.js'
 
 /** How long a group that is watched is asked for again on a new link, ms. */
 const rewatchTimeoutMs = 10_000

@@ -1,0 +1,62 @@
+import { SealwayError } from '@sealway/protocol'
+import { aborted } from '../messaging/deadline.js'
+import type { Timers } from '../session/timers.js'
+
+export interface RegistrationParts {
+  readonly name: string
+  readonly url: string
+  /** ms; Infinity waits for ever. */
+  readonly timeoutMs: number
+  /** Gives up, and closes the node later. */
+  readonly signal: AbortSignal | undefined
+  readonly timers: Timers
+  /** Ends the attempt. */
+  readonly giveUp: (error: SealwayError) => void
+  readonly close: () => void
+}
+
+/** The wait of `connect`: until the mediator has welcomed this node, or never will. */
+export class Registration {
+  /** What went wrong last. */
+  obstacle: SealwayError | undefined
+  private onDone: ((error?: SealwayError) => void) | undefined
+  private readonly parts: RegistrationParts
+
+  constructor(parts: RegistrationParts) {
+    this.parts = parts
+  }
+
+  /** @throws SealwayError `NOT_CONNECTED`, `ABORTED`, or what it ended with */
+  wait(): Promise<void> {
+    const { url, timeoutMs, signal, timers, giveUp, close } = this.parts
+    return new Promise((resolve, reject) => {
+      const timer = Number.isFinite(timeoutMs) ? timers.set(() => giveUp(this.tooLate()), timeoutMs) : undefined
+      const onAbort = (): void => giveUp(aborted(`connecting to ${url}`, signal!, 'not-delivered'))
+      this.onDone = (error) => {
+        this.onDone = undefined
+        timers.clear(timer)
+        if (error) reject(error)
+        else resolve()
+      }
+      if (signal?.aborted) return onAbort()
+      // It stays: the same signal closes the node later.
+      signal?.addEventListener('abort', () => (this.onDone ? onAbort() : close()), { once: true })
+    })
+  }
+
+  /** It is ready, or it has ended. */
+  done(error?: SealwayError): void {
+    this.onDone?.(error)
+  }
+
+  private tooLate(): SealwayError {
+    const { name, url, timeoutMs } = this.parts
+    const why = this.obstacle ? `: ${this.obstacle.message}` : ''
+    return new SealwayError('NOT_CONNECTED', {
+      message: `${name} could not register at ${url} within ${timeoutMs} ms${why}`,
+      outcome: 'not-delivered',
+      hop: 'client',
+      cause: this.obstacle,
+    })
+  }
+}
