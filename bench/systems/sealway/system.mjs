@@ -58,13 +58,14 @@ function transport(name, title, urlOf, more = {}) {
       const folder = processes.folder(name)
       const ipcPath = path.join(folder, 'link.sock')
       const secret = randomBytes(32).toString('base64url')
+      const adminPassword = randomBytes(18).toString('base64url')
       const env = {
         PORT: String(port),
         ADMIN_PORT: String(adminPort),
         IPC_PATH: ipcPath,
         DATABASE_URL: 'sqlite:./sealway.sqlite',
         PROTECTED_BASIC_AND_JWT: secret,
-        PROTECTED_ADMIN_PASSWORD: randomBytes(18).toString('base64url'),
+        PROTECTED_ADMIN_PASSWORD: adminPassword,
         ...more,
       }
       const running = await processes.nodeProgram(`${name}.server`, command, {
@@ -77,7 +78,11 @@ function transport(name, title, urlOf, more = {}) {
       const key = `mk1_${randomBytes(32).toString('base64url')}`
       const appPort = await processes.freePort()
       const url = urlOf({ port, ipcPath })
-      return { endpoint: { host: '127.0.0.1', port, folder, url, secret, key, appPort }, running }
+      const adminUrl = `http://127.0.0.1:${adminPort}`
+      return {
+        endpoint: { host: '127.0.0.1', port, folder, url, secret, key, appPort, adminUrl, adminPassword },
+        running,
+      }
     },
   }
 }
