@@ -3,6 +3,7 @@ import { type Answers, checkAnswers, nameFrom } from './answers.js'
 import { renderFiles } from './files.js'
 import { type Flags, parseFlags, usage } from './flags.js'
 import { fill, lookAt, type Written } from './folder.js'
+import { lockFor } from './lock.js'
 import { checkoutOf, findPackages } from './packages.js'
 import { Refusal, Stopped } from './refusal.js'
 import { findSecrets, type Secrets } from './secrets.js'
@@ -41,12 +42,16 @@ async function make(flags: Flags, world: World): Promise<void> {
   const folder = resolve(world.folder, shown)
   await lookAt(folder, shown, flags.force)
 
+  // Packing takes some seconds; whoever sits there is told.
+  if (world.ask && checkout !== undefined) world.err('\nPacking the packages of this checkout ...\n')
   const packages = await findPackages(world, { folder: flags.packages, checkout })
   try {
     const files = new Map([
       ...renderFiles(answers, secrets, packages.dependencies),
       ...(await renderTemplate(join(world.home, 'template'), answers)),
     ])
+    const lock = await lockFor(files.get('package.json') ?? '{}', packages.tarballs)
+    if (lock !== undefined) files.set('package-lock.json', lock)
     const copies = new Map(packages.tarballs.map((path) => [`vendor/${basename(path)}`, path]))
     const written = await fill(folder, files, copies)
     world.out(report(world, folder, answers, secrets, written))
@@ -79,6 +84,15 @@ async function answersOf(flags: Flags, world: World, secrets: Secrets): Promise<
   return checkAnswers(await world.ask(defaults, given))
 }
 
+const clearText =
+  '\nIts token would travel in clear: use https://, or set SEALWAY_INSECURE=1 in .env inside a trusted network.\n'
+
+/** Whether a node refuses this address unless it is told that it may be reached in clear. */
+function isClear(url: string): boolean {
+  const { protocol, hostname } = new URL(url.replace(/^sealway\+/, ''))
+  return ['http:', 'ws:'].includes(protocol) && !/^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname)
+}
+
 /** What was made, where its secrets come from (never the secrets), and what to do next. */
 function report(world: World, folder: string, answers: Answers, secrets: Secrets, written: Written): string {
   const { name, group, url, port } = answers
@@ -109,6 +123,6 @@ Next:
 ${next.map((command) => `  ${command}`).join('\n')}
 
 and open http://127.0.0.1:${port}. \`npm test\` runs its test.
-${mediatorToo}
+${mediatorToo}${isClear(url) ? clearText : ''}
 `
 }

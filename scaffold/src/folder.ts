@@ -52,7 +52,7 @@ export async function fill(
 ): Promise<Written> {
   const replaced: string[] = []
   const kept: string[] = []
-  const made = await mkdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+  const made = await makeFolders(folder).catch((error: NodeJS.ErrnoException) => {
     throw new Refusal(`${folder} cannot be made: ${whyOf(error)}`)
   })
   const put = async (path: string, write: (to: string) => Promise<void>): Promise<void> => {
@@ -86,6 +86,19 @@ export async function fill(
     if (error instanceof Refusal) throw error
     throw new Refusal(`${folder} cannot be written: ${whyOf(error as NodeJS.ErrnoException)}`)
   }
+}
+
+/**
+ * One by one: where a file system makes no folders and says of it that there is none (/proc), Node's `recursive` tries
+ * for ever. @returns the outermost that was made
+ */
+async function makeFolders(folder: string): Promise<string | undefined> {
+  const missing: string[] = []
+  for (let at = folder; !(await lstat(at).catch(() => undefined)) && dirname(at) !== at; at = dirname(at)) {
+    missing.unshift(at)
+  }
+  for (const at of missing) await mkdir(at)
+  return missing[0]
 }
 
 /** The folder, and those around it that were made for it, where nothing else is in them. */

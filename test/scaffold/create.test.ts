@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import {
   cpSync,
   existsSync,
@@ -84,6 +85,19 @@ describe('create-sealway', () => {
     expect(read('x/src/main.ts')).toContain(`'orders'`)
     expect(env()).toMatchObject({ SEALWAY_URL: 'wss://m.example', PAGE_PORT: '8080' })
     expect(existsSync(join(folder, 'x/tsconfig.json'))).toBe(true)
+  })
+
+  it.each([
+    ['http://m.example:4567', true],
+    ['sealway+http://10.0.0.7', true],
+    ['ws://m.example', true],
+    ['https://m.example', false],
+    ['http://localhost:4567', false],
+    ['http://[::1]:4567', false],
+    ['unix:/run/sealway.sock', false],
+  ])('says of %s whether it would be reached in clear: %s', async (url, isClear) => {
+    const { code, out } = await run(['x', '--yes', '--url', url])
+    expect([code, out.includes('SEALWAY_INSECURE=1')]).toEqual([0, isClear])
   })
 
   it('asks for what was not said, and makes nothing where the answer is Ctrl-C', async () => {
@@ -256,22 +270,71 @@ describe('a folder that cannot be used', () => {
   it('is removed again where it was made, and filling it failed', async () => {
     mkdirSync(join(folder, 'packages'))
     for (const name of ['client', 'protocol']) mkdirSync(join(folder, `packages/sealway-${name}-1.2.3.tgz`))
-    const { code, err } = await run(['deep/er/x', '--yes', '--packages', 'packages'])
+    const { code, err } = await run(['deep/er/x', '--yes', '--packages', 'packages', '--http', 'express'])
     expect({ code, err }).toEqual({ code: 1, err: expect.stringContaining('cannot be written') })
     expect(readdirSync(folder)).toEqual(['packages'])
+  })
+
+  it('is refused at once where the system makes no folders', async () => {
+    // Linux only: elsewhere there is no such file system.
+    const nowhere = existsSync('/proc/self') ? '/proc/sealway/x' : join(template, 'src/main.js/x')
+    expect(await run([nowhere, '--yes'])).toMatchObject({ code: 1, err: expect.stringContaining('cannot be ') })
   })
 })
 
 describe('packages', () => {
+  /** What `npm pack` makes, of nothing but a package.json. */
+  function pack(name: string, manifest: object = {}): void {
+    const home = join(folder, `packages/${name}`)
+    mkdirSync(join(home, 'package'), { recursive: true })
+    const fields = { name: `@sealway/${name}`, version: '1.2.3', license: 'MIT', ...manifest }
+    writeFileSync(join(home, 'package/package.json'), JSON.stringify(fields))
+    const tarball = join(folder, `packages/sealway-${name}-1.2.3.tgz`)
+    expect(spawnSync('tar', ['-czf', tarball, '-C', home, 'package']).status).toBe(0)
+    rmSync(home, { recursive: true })
+  }
+
   it('come out of the folder that is named, and go into vendor/', async () => {
-    mkdirSync(join(folder, 'packages'))
-    for (const name of ['client', 'protocol']) writeFileSync(join(folder, `packages/sealway-${name}-1.2.3.tgz`), name)
-    expect((await run(['x', '--yes', '--packages', 'packages'])).code).toBe(0)
+    for (const name of ['client', 'protocol']) pack(name)
+    expect(await run(['x', '--yes', '--packages', 'packages'])).toMatchObject({ code: 0, err: '' })
     expect(JSON.parse(read('x/package.json')).dependencies).toEqual({
       '@sealway/protocol': 'file:vendor/sealway-protocol-1.2.3.tgz',
       '@sealway/client': 'file:vendor/sealway-client-1.2.3.tgz',
     })
-    expect(read('x/vendor/sealway-client-1.2.3.tgz')).toBe('client')
+    const tarball = 'sealway-client-1.2.3.tgz'
+    expect(readFileSync(join(folder, 'x/vendor', tarball))).toEqual(readFileSync(join(folder, 'packages', tarball)))
+  })
+
+  it('are locked where nothing else is needed, so that npm asks no registry, and not where something is', async () => {
+    pack('protocol')
+    pack('client', { bin: { 'sealway-node': './cli.js' }, peerDependencies: { ws: '^8.0.0' }, scripts: { test: 'x' } })
+    await run(['x', '--yes', '--packages', 'packages'])
+    const lock = JSON.parse(read('x/package-lock.json'))
+    expect(Object.keys(lock.packages)).toEqual(['', 'node_modules/@sealway/client', 'node_modules/@sealway/protocol'])
+    expect(lock.packages['node_modules/@sealway/client']).toEqual({
+      version: '1.2.3',
+      resolved: 'file:vendor/sealway-client-1.2.3.tgz',
+      integrity: expect.stringMatching(/^sha512-[\w+/]{86}==$/),
+      license: 'MIT',
+      bin: { 'sealway-node': 'cli.js' },
+      peerDependencies: { ws: '^8.0.0' },
+    })
+    for (const flags of [
+      ['--http', 'express'],
+      ['--language', 'ts'],
+      ['--url', 'ws://127.0.0.1:1'],
+    ]) {
+      expect((await run(['y', '--yes', '--force', '--packages', 'packages', ...flags])).code).toBe(0)
+      expect(existsSync(join(folder, 'y/package-lock.json'))).toBe(false)
+    }
+  })
+
+  it('are refused where they are no packages', async () => {
+    pack('protocol')
+    writeFileSync(join(folder, 'packages/sealway-client-1.2.3.tgz'), 'no archive')
+    const { code, err } = await run(['x', '--yes', '--packages', 'packages'])
+    expect({ code, err }).toEqual({ code: 1, err: expect.stringContaining('client-1.2.3.tgz is no package') })
+    expect(existsSync(join(folder, 'x'))).toBe(false)
   })
 
   it('are refused where there are none, or which one is not clear', async () => {

@@ -25,6 +25,8 @@ let base: string
 let packages: string
 let formation: Formation
 let browser: Browser
+/** As `create` wrote it. */
+let lock: string
 const programs: Program[] = []
 
 const offline = (): string[] => [
@@ -107,7 +109,19 @@ describe('create-sealway, from its tarball, in an empty folder, without network'
   beforeAll(() => {
     const output = create('my-service', '--secrets', secretsFile(formation.url('tcp')))
     expect(output).toContain('  cd my-service\n  npm install\n  npm start\n')
-    succeed('npm', ['install', ...offline()], join(base, 'my-service'))
+    lock = readFileSync(join(base, 'my-service/package-lock.json'), 'utf8')
+    // Not told that it is offline: with its lock it does not ask, where each question would cost it a minute.
+    const [, ...rest] = offline()
+    succeed('npm', ['install', '--registry', 'http://127.0.0.1:1', ...rest], join(base, 'my-service'))
+  })
+
+  it('makes a service with the lock that npm itself would have written', () => {
+    const folder = join(base, 'my-service')
+    expect(readFileSync(join(folder, 'package-lock.json'), 'utf8')).toBe(lock)
+    const again = join(base, 'locked-by-npm')
+    cpSync(folder, again, { recursive: true, filter: (path) => !/node_modules|package-lock/.test(path) })
+    succeed('npm', ['install', '--package-lock-only', ...offline()], again)
+    expect(readFileSync(join(again, 'package-lock.json'), 'utf8')).toBe(lock)
   })
 
   it('makes a service that needs nothing but our own packages, and whose test passes', () => {
