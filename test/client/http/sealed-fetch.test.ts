@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { getEventListeners, getMaxListeners } from 'node:events'
 import { Readable } from 'node:stream'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -166,6 +167,20 @@ describe('node.fetch', () => {
       code: 'INVALID_ARGUMENT',
       outcome: 'not-delivered',
     })
+  })
+
+  it('refuses a body that somebody has read, and asks nobody', async () => {
+    const asked = jest.fn((_req, res) => void res.send('ok'))
+    app.post('/', asked)
+    const request = new Request('http://server/', { method: 'POST', body: 'once' })
+    await request.text()
+    const stream = new Response('twice').body!
+    stream.getReader()
+    for (const response of [client.fetch(request), client.fetch('server/', { method: 'POST', body: stream })]) {
+      expect(await rejection(response)).toMatchObject({ code: 'INVALID_ARGUMENT', outcome: 'not-delivered' })
+    }
+    expect(asked).not.toHaveBeenCalled()
+    expect((await client.fetch(request, { body: 'another' })).status).toBe(200)
   })
 
   it.each(['http://server:80/', 'http://me@server/', 'http://', 'http://-x/', 'some:g/'])(
@@ -347,9 +362,20 @@ describe('a request that fails', () => {
     expect(await response).toMatchObject({ code: 'ABORTED', outcome: 'unknown', cause: 'enough' })
     await until(() => closed.length === 2, 'the handler knows')
     await until(() => !openStreams(server) && !openStreams(client), 'no stream is left')
-    expect(await rejection(client.fetch('http://server/', { signal: controller.signal }))).toMatchObject({
+    expect(await rejection(client.fetch('http://server/x', { signal: controller.signal }))).toMatchObject({
       outcome: 'not-delivered',
+      message: 'GET http://server/x: it was aborted',
     })
+  })
+
+  it('shares its signal with as many as one likes, and leaves it as it was', async () => {
+    app.get('/', (_req, res) => void res.send('ok'))
+    const { signal } = new AbortController()
+    const responses = await Promise.all(Array.from({ length: 100 }, () => client.fetch('http://server/', { signal })))
+    // Beyond it Node warns of a leak.
+    expect(getMaxListeners(signal)).toBeGreaterThanOrEqual(100)
+    for (const response of responses) expect(await response.text()).toBe('ok')
+    await until(() => getEventListeners(signal, 'abort').length === 0, 'nobody listens')
   })
 
   it('fails while its answer is read, when its signal fires then', async () => {
@@ -358,7 +384,7 @@ describe('a request that fails', () => {
     const response = await client.fetch('http://server/', { signal: controller.signal })
     const text = rejection(response.text())
     controller.abort()
-    expect(await text).toMatchObject({ code: 'ABORTED' })
+    expect(await text).toMatchObject({ code: 'ABORTED', message: 'GET http://server/: it was aborted' })
   })
 
   it('ends there when its body is not wanted any more', async () => {

@@ -41,15 +41,22 @@ export async function ask(parts: AskParts, question: Question): Promise<Answer> 
   const until = parts.timers.monotonic() + timeoutMs
   const opening = requestFrame(head, question.body, rest === undefined)
   const input = typeof rest === 'object' ? rest : undefined
-  const reader = parts.stream(to, httpAction, new OwnBytes(opening), {
+  const what = `${head.method} http://${to}${head.target}`
+  const options: StreamOptions = {
     timeout: timeoutMs,
     ...(idleTimeout === undefined ? {} : { idleTimeout }),
     ...(credit === undefined ? {} : { credit }),
     ...(signal ? { signal } : {}),
     ...(input ? { input } : {}),
-  })
+  }
+  let reader: StreamReader
+  try {
+    reader = parts.stream(to, httpAction, new OwnBytes(opening), options)
+  } catch (error) {
+    throw named(error, what, to)
+  }
   // A request that is whole needs no end of its own: taken and not ended, it costs no record.
-  const answer = new Answer(reader, to, input ? undefined : reader.input)
+  const answer = new Answer(reader, what, to, input ? undefined : reader.input)
   let late: SealwayError | undefined
   let stopWatch: (() => void) | undefined
   reader.accepted.then(
@@ -74,16 +81,18 @@ export async function ask(parts: AskParts, question: Question): Promise<Answer> 
     await answer.begin()
     return answer
   } catch (error) {
-    throw named(late ?? (error as SealwayError), `${head.method} http://${to}${head.target}`, to)
+    throw named(late ?? error, what, to)
   } finally {
     stopWatch?.()
   }
 }
 
 /** The same error, naming the request and not the stream under it. */
-function named(error: SealwayError, what: string, to: string): SealwayError {
+function named(error: unknown, what: string, to: string): unknown {
+  if (!(error instanceof SealwayError)) return error
   const { code, outcome, hop, target, afterMs, data } = error
-  const told = error.message.replace(`stream ${httpAction} to ${to}: `, '')
+  const stream = `stream ${httpAction} to ${to}`
+  const told = error.message.replace(`${stream}: `, '').replace(stream, 'it')
   return new SealwayError(code, {
     message: `${what}: ${told}`,
     outcome,
@@ -109,6 +118,7 @@ export class Answer {
 
   constructor(
     private readonly reader: StreamReader,
+    private readonly what: string,
     private readonly to: string,
     /** Where bytes of a pipe go. */
     readonly writer: StreamWriter | undefined,
@@ -164,7 +174,7 @@ export class Answer {
       return undefined
     } catch (error) {
       this.cancel()
-      throw this.faulty(error)
+      throw named(this.faulty(error), this.what, this.to)
     }
   }
 

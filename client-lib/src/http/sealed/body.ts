@@ -93,6 +93,7 @@ async function formContent(form: FormData): Promise<Content> {
 /** @throws SealwayError `INVALID_ARGUMENT`: a plain object, a number */
 function streamed(body: unknown): StreamSource {
   const it = body as { [Symbol.asyncIterator]?: unknown; [Symbol.iterator]?: unknown; getReader?: unknown }
+  if (body instanceof ReadableStream && body.locked) throw invalid('the body is locked: somebody reads it, or has')
   if (typeof body === 'object' && (it[Symbol.asyncIterator] || it[Symbol.iterator] || it.getReader)) {
     return body as StreamSource
   }

@@ -1,3 +1,4 @@
+import { EventEmitter, getMaxListeners, setMaxListeners } from 'node:events'
 import { quote, type RawHeaders, SealwayError } from '@sealway/protocol'
 import { endToEnd } from '../hop-by-hop.js'
 import type { Content, FetchBody } from './body.js'
@@ -33,6 +34,7 @@ export interface Wanted {
 /** As `fetch` reads its arguments. @throws SealwayError `INVALID_ARGUMENT` */
 export function readWanted(input: string | URL | Request, init: FetchOptions): Wanted {
   const request = input instanceof Request ? input : undefined
+  if (request?.bodyUsed && init.body === undefined) throw invalid('the body of this Request was read already')
   const method = methodOf(init.method ?? request?.method ?? 'GET')
   const body = init.body ?? (request?.body as FetchBody | null | undefined)
   if (body !== null && body !== undefined && (method === 'GET' || method === 'HEAD')) {
@@ -44,9 +46,18 @@ export function readWanted(input: string | URL | Request, init: FetchOptions): W
     headers: headersOf(init.headers ?? request?.headers),
     body,
     redirect: redirectOf(init.redirect ?? (request?.redirect as FetchOptions['redirect']) ?? 'follow'),
-    signal: init.signal ?? request?.signal ?? undefined,
+    signal: shared(init.signal ?? request?.signal ?? undefined),
   }
 }
+
+/** One signal for many requests is usual, as with `fetch`: Node would warn of a leak from the eleventh on. */
+function shared(signal: AbortSignal | undefined): AbortSignal | undefined {
+  if (signal && getMaxListeners(signal) === EventEmitter.defaultMaxListeners) setMaxListeners(manyRequests, signal)
+  return signal
+}
+
+/** As many as Node's own fetch allows. */
+const manyRequests = 1_500
 
 const usualMethod = /^(?:delete|get|head|options|patch|post|put)$/i
 const forbiddenMethod = /^(?:connect|trace|track)$/i
