@@ -1,8 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { codeTable } from '@sealway/protocol'
 import { allSettings } from '../server/src/settings/table'
-import { codeWords, markdownFiles, relativeLinks, tableRows } from './support/markdown'
+import { commandLine } from './support/command-line'
+import { codeWords, fences, markdownFiles, relativeLinks, tableRows } from './support/markdown'
 
 const root = join(__dirname, '..')
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
@@ -77,6 +78,42 @@ describe('docs/features.md', () => {
   })
 })
 
+describe('docs/README.md', () => {
+  it('leads to every document, and each picture is shown by one', () => {
+    const files = markdownFiles(root)
+    const linked = files.flatMap((file) => relativeLinks(read(file)).map((to) => posix.join(posix.dirname(file), to)))
+    const fromHere = relativeLinks(read('docs/README.md')).map((to) => posix.join('docs', to))
+    const documents = files.filter((file) => /^docs\/[^/]+\.md$/.test(file) && file !== 'docs/README.md')
+    expect(documents.filter((file) => !fromHere.includes(file))).toEqual([])
+    const pictures = readdirSync(join(root, 'docs/images')).map((name) => `docs/images/${name}`)
+    expect(pictures.filter((path) => !linked.includes(path))).toEqual([])
+  })
+})
+
+describe('docs/tour.md', () => {
+  it('comes by every folder of the sources', () => {
+    const tour = read('docs/tour.md')
+    const folders = ['client-lib/src', 'server/src'].flatMap((source) =>
+      readdirSync(join(root, source), { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map(({ name }) => `${source}/${name}/`),
+    )
+    expect(folders.filter((folder) => !tour.includes(folder) && !tour.includes(`\`${folder.split('/')[2]}/`))).toEqual(
+      [],
+    )
+  })
+})
+
+async function commandNames(): Promise<string[]> {
+  const sealway = commandLine()
+  try {
+    const { out } = await sealway.run(['--help'])
+    return [...out.slice(out.indexOf('Commands:')).matchAll(/^ {2}([a-z]+)/gm)].map(([, name]) => name!)
+  } finally {
+    sealway.remove()
+  }
+}
+
 describe('all markdown', () => {
   const files = markdownFiles(root)
 
@@ -102,6 +139,15 @@ describe('all markdown', () => {
     const targets = new Set([...read('Makefile').matchAll(/^([a-z-]+):/gm)].map(([, name]) => name))
     const named = [...read(file).matchAll(/\bmake ((?:[a-z]+-)*[a-z]+)\b(?=`|$| +#|;)/gm)].map(([, name]) => name!)
     expect(named.filter((name) => !targets.has(name))).toEqual([])
+  })
+
+  it.each(files.filter((file) => file !== 'docs/features.md'))('%s names only commands that exist', async (file) => {
+    const text = read(file)
+    const shell = fences(text).filter(({ language }) => language === 'sh')
+    const words = [...codeWords(text), ...shell.flatMap(({ code }) => code.split('\n'))]
+    const named = words.flatMap((word) => /(?:^|npx |\(|[A-Z]+=\S* )sealway ([a-z]+)/.exec(word)?.[1] ?? [])
+    const commands = await commandNames()
+    expect(named.filter((name) => !commands.includes(name))).toEqual([])
   })
 
   it('numbers the decisions without a gap, and each says what was given up', () => {
