@@ -6,6 +6,7 @@ import type { Database } from '../../server/src/store/database.js'
 import { migrate } from '../../server/src/store/migrate.js'
 import { allRows, databases, emptyTables, type TestDatabase } from '../support/databases.js'
 import { hostileStrings } from '../support/hostile-strings.js'
+import { patienceMs } from '../support/patience.js'
 import { claimOf, groups, named, web } from './registry.js'
 
 /** What stands where a text or a number belongs, as a JSON body or a caller without types would bring it. */
@@ -123,7 +124,7 @@ describe.each(databases)('hostile input to the registry on %s', (_, open) => {
     database = await open()
     db = await database.open()
     await migrate(db)
-    registry = createRegistry(db)
+    registry = createRegistry(db, { claimWaitMs: patienceMs })
   })
   beforeEach(async () => {
     await emptyTables(db)

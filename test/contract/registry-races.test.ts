@@ -3,6 +3,7 @@ import type { Registry } from '../../server/src/registry/registry.js'
 import type { Database } from '../../server/src/store/database.js'
 import { migrate } from '../../server/src/store/migrate.js'
 import { databases, type TestDatabase } from '../support/databases.js'
+import { patienceMs } from '../support/patience.js'
 import { claimOf, groups, web } from './registry.js'
 
 describe.each(databases)('two mediators on one %s', (_, open) => {
@@ -15,8 +16,8 @@ describe.each(databases)('two mediators on one %s', (_, open) => {
     database = await open()
     db = await database.open()
     await migrate(db)
-    left = createRegistry(db)
-    right = createRegistry(await database.open())
+    left = createRegistry(db, { claimWaitMs: patienceMs })
+    right = createRegistry(await database.open(), { claimWaitMs: patienceMs })
   })
   afterAll(() => database.drop())
 

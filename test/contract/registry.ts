@@ -4,6 +4,7 @@ import type { Claim, Registry } from '../../server/src/registry/registry.js'
 import type { Database } from '../../server/src/store/database.js'
 import { migrate } from '../../server/src/store/migrate.js'
 import { allRows, emptyTables, type TestDatabase } from '../support/databases.js'
+import { patienceMs } from '../support/patience.js'
 
 export const instance = '0123456789abcdef0123456789abcdef'
 export const web: Endpoint = { name: 'web', protocol: 'http', address: '127.0.0.1', port: 8080, meta: { path: '/' } }
@@ -34,7 +35,7 @@ export function registryContract(open: () => Promise<TestDatabase>): void {
     database = await open()
     db = await database.open()
     await migrate(db)
-    registry = createRegistry(db)
+    registry = createRegistry(db, { claimWaitMs: patienceMs })
   })
   beforeEach(() => emptyTables(db))
   afterAll(() => database.drop())
@@ -136,7 +137,7 @@ export function registryContract(open: () => Promise<TestDatabase>): void {
     it('tries another name where the one it made is taken, and gives up with CONFLICT where all are', async () => {
       const digits: number[] = []
       const random = (below: number) => (digits.shift() ?? 0) % below
-      const other = createRegistry(await database.open(), { random })
+      const other = createRegistry(await database.open(), { random, claimWaitMs: patienceMs })
       expect((await other.claim(claimOf(undefined))).name).toBe('orders-aaaaaa')
       digits.push(0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1)
       expect((await other.claim(claimOf(undefined))).name).toBe('orders-bbbbbb')
@@ -172,7 +173,7 @@ export function registryContract(open: () => Promise<TestDatabase>): void {
     it('takes 2,000 nodes that come back at once, at two statements a node', async () => {
       const names = Array.from({ length: 2_000 }, (_, i) => `n${i}`)
       // It is about statements, not about time: a machine with too much to do may take longer than a claim waits.
-      const patient = createRegistry(db, { claimWaitMs: 60_000 })
+      const patient = createRegistry(db, { claimWaitMs: patienceMs })
       const storm = () =>
         Promise.all(names.map((name) => patient.claim(claimOf(name, { groups: groups('a', 'b'), endpoints: [web] }))))
       await storm()
@@ -529,7 +530,7 @@ export function registryContract(open: () => Promise<TestDatabase>): void {
     })
 
     it('set at the same time leave one, and no error', async () => {
-      const other = createRegistry(await database.open())
+      const other = createRegistry(await database.open(), { claimWaitMs: patienceMs })
       const set = (at: Registry, timeout: number) => at.setPolicy({ target: 'any:orders', timeout }, 'op')
       await Promise.all([set(registry, 1), set(other, 2), set(registry, 3), set(other, 4)])
       expect(await registry.policies()).toHaveLength(1)
@@ -586,7 +587,7 @@ export function registryContract(open: () => Promise<TestDatabase>): void {
   })
 
   it('refuses what waits at close and what comes after it, and keeps what came before', async () => {
-    const other = createRegistry(await database.open())
+    const other = createRegistry(await database.open(), { claimWaitMs: patienceMs })
     await other.claim(claimOf('last'))
     const waiting = other.claim(claimOf('waiting'))
     await Promise.all([

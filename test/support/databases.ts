@@ -4,11 +4,15 @@ import { join } from 'node:path'
 import { type Log, silentLog } from '../../server/src/observe/log.js'
 import { type Database, openDatabase } from '../../server/src/store/database.js'
 import { mysqlSchema } from './mysql.js'
+import { patienceMs } from './patience.js'
 
 /** An empty database of one kind, which a test file has to itself. */
 export interface TestDatabase {
   readonly url: string
-  /** Another connection pool on the same database, as a second mediator would have. Closed by `drop()`. */
+  /**
+   * Another connection pool on the same database, as a second mediator would have, but one that waits longer than that
+   * would: how fast the machine is, is not what tests are about. Closed by `drop()`.
+   */
   open(log?: Log): Promise<Database>
   drop(): Promise<void>
 }
@@ -36,7 +40,7 @@ function testDatabase(url: string, remove: () => Promise<void>): TestDatabase {
   return {
     url,
     async open(log = silentLog) {
-      const db = await openDatabase(url, log)
+      const db = await openDatabase(url, log, { connectMs: patienceMs, queryMs: patienceMs })
       opened.push(db)
       return db
     },

@@ -3,10 +3,11 @@ import { createRegistry, type RegistryOptions } from '../../server/src/registry/
 import type { Registry } from '../../server/src/registry/registry.js'
 import { openDatabase } from '../../server/src/store/database.js'
 import { migrate } from '../../server/src/store/migrate.js'
+import { patienceMs } from './patience.js'
 
 /** A registry on a fresh, migrated SQLite database in memory. `close()` it at the end of the test. */
 export async function memoryRegistry(options: RegistryOptions = {}): Promise<Registry> {
-  const db = await openDatabase('sqlite::memory:', silentLog)
+  const db = await openDatabase('sqlite::memory:', silentLog, { connectMs: patienceMs, queryMs: patienceMs })
   await migrate(db)
-  return createRegistry(db, options)
+  return createRegistry(db, { claimWaitMs: patienceMs, ...options })
 }

@@ -6,6 +6,7 @@ import { migrate } from '../../../server/src/store/migrate.js'
 import { claimOf, groups, web } from '../../contract/registry.js'
 import { allRows, mysqlDatabase, sqliteDatabase, type TestDatabase } from '../../support/databases.js'
 import { mysqlServerUrl } from '../../support/mysql.js'
+import { patienceMs } from '../../support/patience.js'
 import { type TcpProxy, tcpProxy } from '../../support/tcp-proxy.js'
 
 describe('a registry whose database goes away', () => {
@@ -20,7 +21,7 @@ describe('a registry whose database goes away', () => {
     proxy = await tcpProxy(server.hostname, Number(server.port || 3306))
     const url = new URL(database.url)
     url.port = String(proxy.port)
-    db = await openDatabase(url.href, silentLog, { connectMs: 1_000, queryMs: 1_000 })
+    db = await openDatabase(url.href, silentLog, { connectMs: 3_000, queryMs: patienceMs })
   })
   afterEach(() => {
     proxy.mode = 'pass'
@@ -32,7 +33,7 @@ describe('a registry whose database goes away', () => {
   })
 
   it('keeps claims waiting, and registers them when it is back', async () => {
-    const registry = createRegistry(db)
+    const registry = createRegistry(db, { claimWaitMs: patienceMs })
     await registry.claim(claimOf('before'))
     proxy.mode = 'refuse'
     proxy.reset()
@@ -51,22 +52,22 @@ describe('a registry whose database goes away', () => {
     await expect(registry.nodes({})).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' })
     proxy.mode = 'pass'
     expect(await registry.node('refused')).toBeUndefined()
-    expect(await createRegistry(db).claim(claimOf('refused'))).toMatchObject({ epoch: 1 })
+    expect(await createRegistry(db, { claimWaitMs: patienceMs }).claim(claimOf('refused'))).toMatchObject({ epoch: 1 })
   })
 
   it('takes back a claim that succeeded after its link had given up', async () => {
-    const registry = createRegistry(await database.open(), { claimWaitMs: 100 })
+    const registry = createRegistry(await database.open(), { claimWaitMs: 2_000 })
     const late = async () => (await registry.node('late'))!
     const patient = createRegistry(db)
     await patient.claim(claimOf('late'))
     await patient.release('late', 1)
-    // Another session holds the row until the claim has given up.
+    // Another session holds the row until the claim, which has begun long before, has given up.
     const holder = await database.open()
     let claim: Promise<unknown> | undefined
     await holder.transaction(async (trx) => {
       await trx('nodes').where({ name: 'late' }).forUpdate().first()
       claim = registry.claim(claimOf('late'))
-      await expect(claim).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE', outcome: 'unknown', afterMs: 100 })
+      await expect(claim).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE', outcome: 'unknown', afterMs: 2_000 })
     })
     // The claim goes through now that the row is free, and its release follows. Asked until it did, or jest's limit.
     for (let node = await late(); node.epoch < 2 || node.online; node = await late()) {
