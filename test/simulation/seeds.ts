@@ -1,4 +1,5 @@
-import { type Simulated, simulate } from './scenario.js'
+import type { Played } from './player.js'
+import { Stage } from './stage.js'
 
 /** How many seeds make one test: a test of all would say too little of where it is. */
 const perTest = 100
@@ -8,28 +9,32 @@ const perTest = 100
  * failed. @param file of the test, for the command that plays one seed again
  */
 export function playSeeds(file: string, first: number, last: number): void {
+  let stage: Stage
+  beforeAll(async () => {
+    stage = await Stage.open()
+  })
+  afterAll(() => stage?.close())
+
   const only = process.env.SEED
   if (only !== undefined) {
     it(`keeps every promise in seed ${only}`, async () => {
-      const played = await simulate(Number(only))
-      if (played.violations.length > 0) throw new Error(`${told(file, played)}\n\n${String(played.history)}`)
+      const [played] = await stage.play(Number(only), Number(only))
+      if (played!.violations.length > 0) throw new Error(`${told(file, played!)}\n\n${played!.history}`)
     })
     return
   }
   for (let from = first; from <= last; from += perTest) {
     const to = Math.min(from + perTest - 1, last)
     it(`keeps every promise in seeds ${from} to ${to}`, async () => {
-      const failed: string[] = []
-      for (let seed = from; seed <= to; seed++) {
-        const played = await simulate(seed)
-        if (played.violations.length > 0) failed.push(told(file, played))
-      }
-      expect(failed.join('\n\n')).toBe('')
+      const played = await stage.play(from, to)
+      expect(played).toHaveLength(to - from + 1)
+      const failed = played.filter(({ violations }) => violations.length > 0)
+      expect(failed.map((one) => told(file, one)).join('\n\n')).toBe('')
     })
   }
 }
 
-const told = (file: string, { seed, violations, script }: Simulated): string =>
+const told = (file: string, { seed, violations, script }: Played): string =>
   [
     `seed ${seed}: ${violations.length} promises broken`,
     ...violations.map((violation) => `  ${violation}`),
