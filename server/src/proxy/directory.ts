@@ -4,6 +4,7 @@ import type { Session } from '../session/session.js'
 import type { Caller } from './callers.js'
 import type { Departed } from './departed.js'
 import type { Refusal } from './guard.js'
+import { Registered } from './registered.js'
 import type { Target } from './target.js'
 import type { Destination, Upstream } from './upstream.js'
 
@@ -42,28 +43,21 @@ export type Members = (Way | (Refusal & { readonly node: string }))[]
 
 type WhenAbsent = (node: string, record: NodeRecord) => Way | Refusal
 
-/** What the database said of a name is believed for so long, ms: names that nobody holds must not keep it busy. */
-const believedMs = 1_000
-const maxBelieved = 1_000
+/** Names of which it is known when they had their turn; beyond it all begin anew. */
+const maxTurns = 1_000
 
 /** Whom a request may go to. Says no more of who there is than the caller may know. */
 export class Directory {
   private readonly parts: DirectoryParts
   private readonly destinations = new WeakMap<Session, Destination>()
-  private readonly believed = new Map<
-    string,
-    { readonly until: number; readonly record: Promise<NodeRecord | undefined> }
-  >()
-  private readonly absentByGroup = new Map<
-    string,
-    { readonly until: number; readonly found: Promise<readonly Destination[]> }
-  >()
+  private readonly registered: Registered
   /** By name, when it had its turn last, among those that have equally much to do. */
   private readonly turns = new Map<string, number>()
   private turn = 0
 
   constructor(parts: DirectoryParts) {
     this.parts = parts
+    this.registered = new Registered(parts.registry, parts.now)
   }
 
   /** Exactly this node. */
@@ -101,23 +95,12 @@ export class Directory {
 
   /** It is not connected. Is it registered? */
   private async absent({ node, group }: Target, found: WhenAbsent): Promise<Way | Refusal> {
-    const record = await this.record(node)
+    const record = await this.registered.node(node)
     if (record?.groups.includes(group)) return found(node, record)
     if (await this.parts.registry.groupExists(group)) {
       return { code: 'UNKNOWN_NODE', detail: `there is no node ${node} in the group ${group}` }
     }
     return unknownGroup(group)
-  }
-
-  private record(name: string): Promise<NodeRecord | undefined> {
-    const now = this.parts.now()
-    const known = this.believed.get(name)
-    if (known && now < known.until) return known.record
-    if (this.believed.size >= maxBelieved) this.believed.clear()
-    const record = this.parts.registry.node(name)
-    this.believed.set(name, { until: now + believedMs, record })
-    record.catch(() => this.believed.delete(name))
-    return record
   }
 
   /**
@@ -155,7 +138,7 @@ export class Directory {
       bestTurn = turn
     }
     if (best) {
-      if (this.turns.size >= maxBelieved) this.turns.clear()
+      if (this.turns.size >= maxTurns) this.turns.clear()
       this.turns.set(best.destination.name, ++this.turn)
       return best
     }
@@ -195,19 +178,11 @@ export class Directory {
     return caller !== undefined && this.parts.upstreams.some(({ reachesAbsent }) => reachesAbsent)
   }
 
-  /** Those that an upstream reaches without a link. At most the first 1,000 members are looked at. */
-  private absentMembers({ target: { group } }: Question): Promise<readonly Destination[]> {
-    const now = this.parts.now()
-    const known = this.absentByGroup.get(group)
-    if (known && now < known.until) return known.found
-    if (this.absentByGroup.size >= maxBelieved) this.absentByGroup.clear()
-    const found = this.parts.registry.nodes({ group, limit: 1_000 }).then((records) => {
-      const all = records.map((record): Destination => ({ ...record, session: undefined }))
-      return all.filter((one) => this.parts.upstreams.some((upstream) => upstream.serves(one)))
-    })
-    this.absentByGroup.set(group, { until: now + believedMs, found })
-    found.catch(() => this.absentByGroup.delete(group))
-    return found
+  /** Those that an upstream reaches without a link. */
+  private async absentMembers({ target: { group } }: Question): Promise<readonly Destination[]> {
+    const records = await this.registered.members(group)
+    const all = records.map((record): Destination => ({ ...record, session: undefined }))
+    return all.filter((one) => this.parts.upstreams.some((upstream) => upstream.serves(one)))
   }
 
   /** No member may be asked. Why not? */
@@ -224,7 +199,7 @@ export class Directory {
     if (!(await this.parts.registry.groupExists(group))) {
       return caller.coversAll ? unknownGroup(group) : forbidden(`any member of ${group}`)
     }
-    const registered = await this.parts.registry.nodes({ group, limit: 1_000 })
+    const registered = await this.registered.members(group)
     if (!registered.some(({ name }) => caller.covers(name))) return forbidden(`any member of ${group}`)
     return noneConnected(group)
   }
