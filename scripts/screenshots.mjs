@@ -44,6 +44,7 @@ try {
     ['topology', '/'],
     ['nodes', '/nodes'],
     ['node', '/nodes/orders-1'],
+    ['group', '/groups/orders'],
     ['edge', '/edges/orders-1/stock-1'],
     ['traffic', '/traffic', openFrame],
     ['try-it', '/try', tryIt],

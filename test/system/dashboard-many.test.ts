@@ -83,6 +83,21 @@ it.each([
   expect(tab.complaints()).toEqual([])
 })
 
+it('lists an edge that fails before busier ones, and opens it', async () => {
+  const busy = tell(10, 12)
+  const failing = fakeEdge('node-00003', 'node-00009', { framesPerSecond: 1, errorsPerSecond: 1 })
+  told = { ...busy, edges: [...busy.edges, failing] }
+  const { page } = tab
+  await page.goto(feed.link())
+  const list = page.getByRole('region', { name: 'Busiest edges' })
+  await list.getByRole('heading', { name: 'Failing and busiest edges' }).waitFor()
+  const first = list.getByRole('link').first()
+  expect(await first.textContent()).toBe('node-00003 → node-000091/s · p95 0.40 ms · 1 errors/s')
+  await first.press('Enter')
+  await page.getByRole('heading', { level: 1, name: 'node-00003 → node-00009' }).waitFor()
+  expect(tab.complaints()).toEqual([])
+})
+
 it('makes no row of a frame that nobody sees', async () => {
   told = tell(10, 12)
   const { page } = tab

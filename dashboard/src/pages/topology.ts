@@ -4,6 +4,7 @@ import { count, plural } from '../format.js'
 import { command, empty, head } from '../head.js'
 import { edgeWords } from '../map/labels.js'
 import { NodeMap } from '../map/map.js'
+import { fails } from '../map/scene.js'
 import { filterFields, isFiltered, type NodeFilter, passes } from '../node-filter.js'
 import { type Context, onNextFrame, type Page, until } from '../page.js'
 import { edgePath, nodePath } from '../routes.js'
@@ -36,6 +37,7 @@ export function openTopology({ feed, go, left }: Context): Page {
   )
   nothing.hidden = true
   map.element.append(legend, nothing)
+  const title = make('h2', {}, 'Busiest edges')
   const busiest = make('ul')
   const quiet = make('p', {}, 'Nobody says anything right now.')
   const text = make('span')
@@ -63,7 +65,10 @@ export function openTopology({ feed, go, left }: Context): Page {
     )
     const busy = edges.filter(({ framesPerSecond, errorsPerSecond }) => framesPerSecond + errorsPerSecond > 0)
     quiet.hidden = busy.length > 0
-    showBusiest(busiest, busy.slice(0, maxBusiest), feed.nodes)
+    const failing = busy.filter(fails)
+    say(title, failing.length > 0 ? 'Failing and busiest edges' : 'Busiest edges')
+    const first = [...failing, ...busy.filter((edge) => !fails(edge))]
+    showBusiest(busiest, first.slice(0, maxBusiest), feed.nodes)
   }, left)
   const fields = filterFields(filter, draw)
   for (const name of ['nodes', 'edges', 'state', 'health'] as const) until(left, feed.on(name, draw))
@@ -77,13 +82,7 @@ export function openTopology({ feed, go, left }: Context): Page {
       { class: 'page map-page' },
       head('Topology', text, fields.element),
       map.element,
-      make(
-        'section',
-        { class: 'card busiest', 'aria-label': 'Busiest edges' },
-        make('h2', {}, 'Busiest edges'),
-        busiest,
-        quiet,
-      ),
+      make('section', { class: 'card busiest', 'aria-label': 'Busiest edges' }, title, busiest, quiet),
     ),
   }
 }
@@ -104,5 +103,6 @@ function showBusiest(list: HTMLElement, edges: readonly LiveEdge[], nodes: Conte
       replace(link.firstElementChild!, `${edge.from} → ${edge.to}`)
     }
     say(link.lastElementChild!, edgeWords(edge, nodes.get(edge.to)))
+    link.lastElementChild!.classList.toggle('bad', fails(edge))
   })
 }
