@@ -4,6 +4,7 @@ import { FrameType } from '@sealway/protocol'
 import { Op } from '../../../../client-lib/src/messaging/streams/wire.js'
 import { VirtualTime } from '../../../support/clock.js'
 import { Net } from '../../../support/net.js'
+import { patienceMs } from '../../../support/patience.js'
 import { deaf, openStreams, sayRaw, u64 } from '../../../support/stream-end.js'
 import { rejection, turns, until } from '../../../support/until.js'
 
@@ -249,7 +250,7 @@ describe('a body over the frame limit', () => {
       return [frame]
     }
     const body = Buffer.alloc(2 * MiB, 1)
-    await Promise.all(Array.from({ length: 40 }, () => alice.send('bob', 'take', body)))
+    await Promise.all(Array.from({ length: 40 }, () => alice.send('bob', 'take', body, { timeout: patienceMs })))
     await until(() => got === 80 * MiB, 'all arrive')
     // Four at a time.
     expect(most).toBeLessThan(10 * MiB)
