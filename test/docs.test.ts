@@ -90,6 +90,15 @@ describe('docs/README.md', () => {
   })
 })
 
+it('README.md leads to each example', () => {
+  const linked = relativeLinks(read('README.md'))
+  const helpers = ['examples/environment.ts', 'examples/terminal.ts']
+  const examples = ['examples', 'examples/browser', 'examples/nestjs'].flatMap((folder) =>
+    readdirSync(join(root, folder)).flatMap((file) => (file.endsWith('.ts') ? [`${folder}/${file}`] : [])),
+  )
+  expect(examples.filter((file) => !linked.includes(file) && !helpers.includes(file))).toEqual([])
+})
+
 describe('docs/tour.md', () => {
   it('comes by every folder of the sources', () => {
     const tour = read('docs/tour.md')

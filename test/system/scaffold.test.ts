@@ -135,11 +135,19 @@ describe('create-sealway, from its tarball, in an empty folder, without network'
     const service = start('my-service', 'src/main.js')
     const mine = await pageOf(service)
     await mine.status('connected to')
-    const other = await formation.join('other-1', 'tcp', { groups: ['demo'] })
+    const other = await formation.join('other-1', 'tcp', {
+      groups: ['demo'],
+      endpoints: [{ name: 'admin', protocol: 'http', address: '192.0.2.7', port: 8080 }],
+      meta: { team: '<b>' },
+    })
     const got: unknown[] = []
     other.on('greet', ({ body }, { to }) => void got.push([to, body]))
     other.on('note', ({ body }, { to }) => void got.push([to, body]))
     await mine.peers('other-1')
+    const other1 = mine.page.locator('#peers li', { hasText: 'other-1' })
+    await other1
+      .getByText(/^in demo · by tcp · since .* · admin: http:\/\/192\.0\.2\.7:8080 · \{"team":"<b>"\}$/)
+      .waitFor()
 
     await mine.say({ verb: 'send', to: 'other-1', action: 'note', body: '{ "n": 1 }' })
     await mine.logged('on its way')

@@ -34,9 +34,23 @@ function showStatus(text, connected) {
 
 function showPeers(peers) {
   part('alone').hidden = peers.length > 0
-  part('peers').replaceChildren(...peers.map((name) => element('li', name)))
-  const targets = [...peers, ...status.groups.map((group) => `any:${group}`), ...status.groups]
+  part('peers').replaceChildren(...peers.map(peerLine))
+  const targets = [...peers.map(({ name }) => name), ...status.groups.map((group) => `any:${group}`), ...status.groups]
   part('targets').replaceChildren(...targets.map((value) => Object.assign(element('option'), { value })))
+}
+
+/** What this service was told of another one: where it is, since when, and what it says of itself. */
+function peerLine({ name, groups, transport, since, endpoints, meta }) {
+  const facts = [
+    `in ${groups.join(', ')}`,
+    transport && `by ${transport}`,
+    since && `since ${new Date(since).toLocaleTimeString()}`,
+    ...endpoints.map((one) => `${one.name}: ${one.protocol}://${one.address}:${one.port}`),
+    meta && JSON.stringify(meta),
+  ]
+  const item = element('li', name)
+  item.append(element('span', facts.filter(Boolean).join(' · '), 'facts'))
+  return item
 }
 
 function line({ at, type, who, to, what, body, ok, outcome }) {

@@ -27,7 +27,7 @@ export interface Entry {
 
 export interface News {
   status?: Status
-  peers?: string[]
+  peers?: Peer[]
   entry?: Entry
 }
 */
@@ -36,7 +36,7 @@ export interface News {
 export class Journal {
   status /*: Status */
   entries /*: Entry[] */ = []
-  peers /*: string[] */ = []
+  peers /*: Peer[] */ = []
   listeners /*: Set<(news: News) => void> */ = new Set()
 
   constructor(status /*: Omit<Status, 'connected'> */) {
@@ -48,7 +48,7 @@ export class Journal {
     this.tell({ status: this.status })
   }
 
-  present(peers /*: string[] */) {
+  present(peers /*: Peer[] */) {
     this.peers = peers
     this.tell({ peers })
   }
@@ -86,8 +86,9 @@ export class Journal {
         const key = `${group} ${peer.name}`
         if (type === 'joined') known.set(key, peer)
         else known.delete(key)
-        const names = new Set([...known.values()].map(({ name }) => name))
-        this.present([...names].filter((name) => name !== node.name).sort())
+        const others = new Map([...known.values()].map((one) => [one.name, one]))
+        others.delete(node.name)
+        this.present([...others.values()].sort((a, b) => (a.name < b.name ? -1 : 1)))
       }
     } catch (error) {
       this.link(node.connected, `who is in ${group} cannot be watched: ${String(error)}`)
