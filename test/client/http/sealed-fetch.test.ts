@@ -446,6 +446,58 @@ describe('a deadline', () => {
     await timed.close()
   })
 
+  it('counts from the last that a request moved on, and not from its beginning', async () => {
+    const time = new VirtualTime()
+    const timed = new Net({ time })
+    const one = await timed.join('one')
+    const two = await timed.join('two')
+    let got = ''
+    one.expose((req, res) => {
+      req.on('data', (chunk) => {
+        got += chunk
+      })
+      req.on('end', () => {
+        if (req.url === '/answers') time.set(() => res.end(got), 400)
+      })
+    })
+    const parts = ['a', 'b', 'c', 'd', 'e']
+    const source = (stopsAt: number): AsyncIterable<string> => ({
+      async *[Symbol.asyncIterator]() {
+        for (const part of parts.slice(0, stopsAt)) {
+          await new Promise<void>((resolve) => time.set(resolve, 300))
+          yield part
+        }
+        if (stopsAt < parts.length) await new Promise(() => {})
+      },
+    })
+    const ask = (path: string, stopsAt: number) =>
+      two.fetch(`http://one${path}`, { method: 'POST', body: source(stopsAt), timeout: 500 })
+    /** In small steps, as what one end does the other one waits for. */
+    const pass = async (ms: number) => {
+      for (let passed = 0; passed < ms; passed += 50) {
+        await time.advance(50)
+        await turns()
+      }
+    }
+    const answered = ask('/answers', 5)
+    await pass(2_000)
+    expect(await (await answered).text()).toBe('abcde')
+    for (const [path, stopsAt, until] of [
+      ['/stops', 2, 600],
+      ['/is-silent', 5, 1_500],
+    ] as const) {
+      let code: unknown
+      void rejection(ask(path, stopsAt)).then((error) => {
+        code = error.code
+      })
+      await pass(until + 400)
+      expect([path, code]).toEqual([path, undefined])
+      await pass(300)
+      expect([path, code]).toEqual([path, 'TIMEOUT'])
+    }
+    await timed.close()
+  })
+
   it('comes from a policy, too', async () => {
     client.updatePolicies([{ target: 'server', timeout: 20 }])
     app.get('/', () => {})

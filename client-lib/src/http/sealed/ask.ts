@@ -28,7 +28,7 @@ export interface Question {
   readonly body: Uint8Array | undefined
   /** What follows, as frames; without it, the request is complete. `pipe`: it asks for an upgrade, and more may follow. */
   readonly rest: AsyncIterable<Uint8Array> | 'pipe' | undefined
-  /** How long to wait for the head of the answer, ms. */
+  /** How long to wait for the head of the answer, from the beginning or the last of the request that was sent since, ms. */
   readonly timeoutMs: number
   readonly idleTimeout?: number | undefined
   readonly credit?: number | undefined
@@ -38,9 +38,14 @@ export interface Question {
 /** Sends a request and waits for the head of its answer. @throws SealwayError as `fetch` */
 export async function ask(parts: AskParts, question: Question): Promise<Answer> {
   const { to, head, rest, timeoutMs, idleTimeout, credit, signal } = question
-  const until = parts.timers.monotonic() + timeoutMs
+  const { timers } = parts
+  // When the wait began, or the request last moved on: who sends for long is not late.
+  let movedAt = timers.monotonic()
   const opening = requestFrame(head, question.body, rest === undefined)
-  const input = typeof rest === 'object' ? rest : undefined
+  const moved = (): void => {
+    movedAt = timers.monotonic()
+  }
+  const input = typeof rest === 'object' ? watched(rest, moved) : undefined
   const what = `${head.method} http://${to}${head.target}`
   const options: StreamOptions = {
     timeout: timeoutMs,
@@ -59,21 +64,24 @@ export async function ask(parts: AskParts, question: Question): Promise<Answer> 
   const answer = new Answer(reader, what, to, input ? undefined : reader.input)
   let late: SealwayError | undefined
   let stopWatch: (() => void) | undefined
+  const watch = (): void => {
+    const leftMs = movedAt + timeoutMs - timers.monotonic()
+    stopWatch = watchDeadline(timers, Math.max(1, leftMs), undefined, () => {
+      if (timers.monotonic() - movedAt < timeoutMs) return watch()
+      const message = `${to} did not answer within ${timeoutMs} ms`
+      late = new SealwayError('TIMEOUT', {
+        message,
+        outcome: 'unknown',
+        hop: 'receiver',
+        target: to,
+        afterMs: timeoutMs,
+      })
+      reader.cancel()
+    })
+  }
   reader.accepted.then(
     () => {
-      if (answer.head) return
-      const leftMs = Math.max(1, until - parts.timers.monotonic())
-      stopWatch = watchDeadline(parts.timers, leftMs, undefined, () => {
-        const message = `${to} did not answer within ${timeoutMs} ms`
-        late = new SealwayError('TIMEOUT', {
-          message,
-          outcome: 'unknown',
-          hop: 'receiver',
-          target: to,
-          afterMs: timeoutMs,
-        })
-        reader.cancel()
-      })
+      if (!answer.head) watch()
     },
     () => {},
   )
@@ -84,6 +92,26 @@ export async function ask(parts: AskParts, question: Question): Promise<Answer> 
     throw named(late ?? error, what, to)
   } finally {
     stopWatch?.()
+  }
+}
+
+/** The same, but that `moved` is called whenever the stream wants more, and gets it. Not a generator: it ends while it waits. */
+function watched(rest: AsyncIterable<Uint8Array>, moved: () => void): AsyncIterableIterator<Uint8Array> {
+  const frames = rest[Symbol.asyncIterator]()
+  return {
+    async next() {
+      moved()
+      const next = await frames.next()
+      moved()
+      return next
+    },
+    async return() {
+      await frames.return?.()
+      return { done: true, value: undefined }
+    },
+    [Symbol.asyncIterator]() {
+      return this
+    },
   }
 }
 

@@ -47,12 +47,14 @@ export async function follow(
   timeoutMs: number,
 ): Promise<Response> {
   const { timers } = parts
-  const until = timers.monotonic() + timeoutMs
+  let until = timers.monotonic() + timeoutMs
   let target = first
   let wanted = asked
   for (let redirects = 0; ; redirects++) {
     const leftMs = redirects === 0 ? timeoutMs : Math.max(1, until - timers.monotonic())
     const answer = await send(parts, target, wanted, init, leftMs)
+    // A stream took as long as it took.
+    if (!isReplayable(wanted.body)) until = timers.monotonic() + timeoutMs
     if (answer.head!.status === 101) throw refused(answer, 'it switches protocols, which was not asked for')
     const location = redirectOf(answer)
     const next = location === undefined || wanted.redirect === 'manual' ? undefined : place(location, target, answer)

@@ -13,7 +13,10 @@ export interface FetchOptions {
   readonly signal?: AbortSignal | null | undefined
   /** Accepted where a body is a stream; both directions stream anyway. */
   readonly duplex?: 'half' | undefined
-  /** How long to wait for the head of the answer, ms; default as a call's, 30 s. Its body takes as long as it takes. */
+  /**
+   * How long to wait for the head of the answer, from the last byte of the request on, ms; default as a call's, 30 s. Its
+   * body takes as long as it takes, and so does one that is sent, while it moves on.
+   */
   readonly timeout?: number | undefined
   /** Breaks off with `TIMEOUT` when this end waits for more and hears nothing for so long, ms. Default: not at all. */
   readonly idleTimeout?: number | undefined
