@@ -1,6 +1,8 @@
 import type { SealwayError } from '@sealway/protocol'
 import { patienceMs } from './patience.js'
 
+const everyMs = 20
+
 /** Turns of the event loop until something holds; an error that names it where it does not within the limit. */
 export async function until(condition: () => boolean, what: string, limitMs = patienceMs): Promise<void> {
   const end = performance.now() + limitMs
@@ -10,12 +12,17 @@ export async function until(condition: () => boolean, what: string, limitMs = pa
   }
 }
 
-/** The same where other processes need the processor in between. */
-export async function eventually(condition: () => boolean, what: string, limitMs = patienceMs): Promise<void> {
-  const end = performance.now() + limitMs
-  while (!condition()) {
+/** The same where other processes need the processor in between, and for what is to be asked for: gives what was found. */
+export async function eventually<T>(
+  found: () => T | undefined | false | Promise<T | undefined | false>,
+  what: string,
+  limitMs = patienceMs,
+): Promise<T> {
+  for (const end = performance.now() + limitMs; ; ) {
+    const value = await found()
+    if (value !== undefined && value !== false) return value
     if (performance.now() > end) throw new Error(`not within ${limitMs} ms: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
+    await new Promise((resolve) => setTimeout(resolve, everyMs))
   }
 }
 

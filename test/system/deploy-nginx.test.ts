@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { connect, type Node } from '@sealway/client'
-import { eventually } from '../support/eventually'
 import { tokenFor } from '../support/link'
 import { startMediator, type TestMediator } from '../support/mediator'
 import { freePort, repositoryRoot } from '../support/program'
+import { eventually } from '../support/until'
 
 /** docs/deploy/nginx.conf in front of a mediator, with other ports and without the certificate that nobody here has. */
 let mediator: TestMediator
@@ -52,11 +52,13 @@ http {
     rmSync(folder, { recursive: true, force: true })
   }
   front = `http://127.0.0.1:${port}`
-  await eventually('nginx answers', () =>
-    fetch(`${front}/healthz`).then(
-      ({ ok }) => ok,
-      () => false,
-    ),
+  await eventually(
+    () =>
+      fetch(`${front}/healthz`).then(
+        ({ ok }) => ok,
+        () => false,
+      ),
+    'nginx answers',
   )
 })
 afterAll(async () => {

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { connect, type Node } from '@sealway/client'
-import { eventually } from '../support/eventually'
 import { dial, join as joinLink, tokenFor } from '../support/link'
 import { startMediator, type TestMediator } from '../support/mediator'
+import { eventually } from '../support/until'
 
 const keys = `mk1_${randomBytes(32).toString('base64url')}`
 const jwtSecret = randomBytes(32).toString('base64url')
@@ -45,7 +45,7 @@ describe('a drain', () => {
     const begun: (() => void)[] = []
     callee.on('work', (command) => new Promise((resolve) => begun.push(() => resolve(command.body))))
     const calls = Array.from({ length: 50 }, (_, i) => caller.call('callee', 'work', i))
-    await eventually('all handlers run', () => begun.length === 50)
+    await eventually(() => begun.length === 50, 'all handlers run')
     const asked = new Promise<void>((resolve) => {
       const off = caller.events.on('disconnected', ({ error }) => {
         off()

@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { connect, type Node } from '@sealway/client'
 import { commandLine } from '../support/command-line'
-import { eventually } from '../support/eventually'
 import { tokenFor } from '../support/link'
 import { startMediator, type TestMediator } from '../support/mediator'
-import { rejection } from '../support/until'
+import { eventually, rejection } from '../support/until'
 
 const keys = `mk1_${randomBytes(32).toString('base64url')}`
 const jwtSecret = randomBytes(32).toString('base64url')
@@ -72,7 +71,7 @@ describe('sealway top', () => {
   it('goes on until it is stopped, one object a line', async () => {
     const running = sealway.start(environment, ['top', '--json'])
     const output = await running.printed
-    await eventually('two lines came', () => linesOf(output.out).length >= 2)
+    await eventually(() => linesOf(output.out).length >= 2, 'two lines came')
     sealway.signal()
     expect(await running.ended).toMatchObject({ code: 0 })
     for (const line of linesOf(output.out))
@@ -120,7 +119,7 @@ describe('sealway tail', () => {
 
   it('ends with a signal, and refuses what is no filter', async () => {
     const running = sealway.start(environment, ['tail', '--from', 'nobody'])
-    await eventually('it listens', () => sealway.listeners.size > 0)
+    await eventually(() => sealway.listeners.size > 0, 'it listens')
     sealway.signal()
     expect(await running.ended).toMatchObject({ code: 0, out: '' })
     expect(await sealway.run(['tail', '--outcome', 'LATE'], environment)).toMatchObject({ code: 2 })

@@ -2,11 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { connect, type Node } from '@sealway/client'
 import { operatorKey } from '../../server/src/auth/keys'
 import { mintToken } from '../../server/src/auth/token'
-import { eventually } from '../support/eventually'
 import { tokenFor } from '../support/link'
 import { basicOf, type LiveView, openLive } from '../support/live'
 import { startMediator, type TestMediator } from '../support/mediator'
-import { rejection } from '../support/until'
+import { eventually, rejection } from '../support/until'
 
 const keys = `mk1_${randomBytes(32).toString('base64url')}`
 const jwtSecret = randomBytes(32).toString('base64url')
@@ -57,7 +56,7 @@ describe('the live feed', () => {
     const caller = await node('caller')
     const orders = await node('orders-1', ['orders', 'billing'])
     orders.on('add', ({ body }) => (body as number) + 1)
-    await eventually('both are shown', () => view.nodes.size === 2)
+    await eventually(() => view.nodes.size === 2, 'both are shown')
     expect(view.nodes.get('orders-1')).toEqual({
       name: 'orders-1',
       groups: ['orders', 'billing'],
@@ -73,16 +72,16 @@ describe('the live feed', () => {
       keyIds: [],
       lastErrors: [],
     })
-    await eventually('its rate and its key are shown', async () => {
+    await eventually(async () => {
       await caller.call('orders-1', 'add', 1)
       const shown = view.nodes.get('caller')!
       return shown.framesInPerSecond > 0 && shown.framesOutPerSecond > 0 && shown.keyIds.length === 1
-    })
+    }, 'its rate and its key are shown')
     expect(view.nodes.get('caller')!.keyIds).toEqual([expect.stringMatching(/^[0-9a-f]{8}$/)])
     await orders.close()
-    await eventually('it is shown as gone', () => view.nodes.get('orders-1')?.state === 'offline')
+    await eventually(() => view.nodes.get('orders-1')?.state === 'offline', 'it is shown as gone')
     await rejection(caller.call('orders-1', 'add', 1, { timeout: 500 }))
-    await eventually('the refusal is shown', () => view.nodes.get('caller')!.lastErrors.length > 0)
+    await eventually(() => view.nodes.get('caller')!.lastErrors.length > 0, 'the refusal is shown')
     expect(view.nodes.get('caller')!.lastErrors[0]).toEqual({ at: anyNumber, to: 'orders-1', code: 'OFFLINE' })
   })
 
@@ -90,13 +89,13 @@ describe('the live feed', () => {
     const view = await look()
     await node('doomed')
     await view.watch({ topics: ['nodes'] })
-    await eventually('it is shown', () => view.nodes.has('doomed'))
+    await eventually(() => view.nodes.has('doomed'), 'it is shown')
     const response = await fetch(`${mediator.adminUrl}/api/nodes/doomed`, {
       method: 'DELETE',
       headers: { authorization: basicOf('operator', mediator.adminPassword) },
     })
     expect(response.status).toBe(204)
-    await eventually('it is gone', () => !view.nodes.has('doomed'))
+    await eventually(() => !view.nodes.has('doomed'), 'it is gone')
   })
 
   it('shows nodes that the registry knows and that are not connected', async () => {
@@ -104,7 +103,7 @@ describe('the live feed', () => {
     await left.close()
     const view = await look()
     await view.watch({ topics: ['nodes'] })
-    await eventually('it is shown', () => view.nodes.get('left-1')?.state === 'offline')
+    await eventually(() => view.nodes.get('left-1')?.state === 'offline', 'it is shown')
   })
 
   it('shows who sends to whom, with times in the mediator', async () => {
@@ -112,10 +111,10 @@ describe('the live feed', () => {
     await view.watch({ topics: ['edges'] })
     const [caller, orders] = [await node('caller'), await node('orders-1')]
     orders.on('add', ({ body }) => (body as number) + 1)
-    await eventually('both edges have times', async () => {
+    await eventually(async () => {
       await caller.call('any:orders', 'add', 1)
       return view.edges.length === 2 && view.edges.every(({ p95Ms }) => p95Ms !== null)
-    })
+    }, 'both edges have times')
     const edge = view.edges.find(({ from }) => from === 'caller')!
     expect(edge).toEqual({
       from: 'caller',
@@ -137,7 +136,7 @@ describe('the live feed', () => {
     orders.on('add', () => secret)
     await view.watch({ topics: ['frames'], filter: { from: 'cal*' } })
     await caller.call('any:orders', 'add', secret)
-    await eventually('a frame is listed', () => view.frames.length > 0)
+    await eventually(() => view.frames.length > 0, 'a frame is listed')
     expect(view.frames[0]).toEqual({
       at: anyNumber,
       from: 'caller',
@@ -157,7 +156,7 @@ describe('the live feed', () => {
     const caller = await node('caller')
     await view.watch({ topics: ['frames'], filter: { outcome: 'UNKNOWN_NODE' } })
     await rejection(caller.call('nobody', 'add', 1, { timeout: 500 }))
-    await eventually('the refusal is listed', () => view.frames.length > 0)
+    await eventually(() => view.frames.length > 0, 'the refusal is listed')
     expect(view.frames[0]).toMatchObject({ from: 'caller', to: 'nobody', taker: null, outcome: 'UNKNOWN_NODE' })
 
     // Each frame to the group is listed for each of its members: two hundred in a quarter of a second are soon passed.
@@ -166,14 +165,14 @@ describe('the live feed', () => {
     for (const each of crowd) each.on('note', () => {})
     await view.watch({ topics: ['frames'], filter: { group: 'crowd' } })
     view.frames.length = 0
-    await eventually('more came than are listed', async () => {
+    await eventually(async () => {
       for (let frame = 0; frame < 30; frame++) {
         void speaker.send('group:crowd', 'note', frame).catch(() => {})
         // A turn each, or all of them leave in one frame.
         await new Promise(setImmediate)
       }
       return view.skipped > 0
-    })
+    }, 'more came than are listed')
     expect(view.frames.length).toBeGreaterThan(0)
   })
 
@@ -184,7 +183,7 @@ describe('the live feed', () => {
       ['at', 'bytes', 'errors', 'frames', 'lagMaxMs', 'links', 'queuedBytes', 'rssBytes', 'stepMs'].sort(),
     )
     await node('orders-1')
-    await eventually('health tells the link', () => view.health?.links.tcp === 1)
+    await eventually(() => view.health?.links.tcp === 1, 'health tells the link')
     expect(view.health).toMatchObject({
       version: '0.1.0',
       draining: false,
@@ -208,7 +207,7 @@ describe('the live feed', () => {
     expect(watched()).toBe(false)
     await view.watch({ topics: ['frames'] })
     view.close()
-    await eventually('it stops with the last one', () => !watched())
+    await eventually(() => !watched(), 'it stops with the last one')
   })
 })
 
@@ -264,7 +263,7 @@ describe('whoever watches', () => {
       },
     })
     expect(response.status).toBe(204)
-    await eventually('it is disconnected', () => view.ended === 'io server disconnect')
+    await eventually(() => view.ended === 'io server disconnect', 'it is disconnected')
   })
 
   it('is one of 32 at most', async () => {
@@ -276,7 +275,7 @@ describe('whoever watches', () => {
     for (const watch of [{ topics: ['secrets'] }, { topics: 'nodes' }, null, { topics: [], filter: { from: 7 } }]) {
       const view = await look()
       view.watch(watch as never).catch(() => {})
-      await eventually('it is disconnected', () => view.ended === 'io server disconnect')
+      await eventually(() => view.ended === 'io server disconnect', 'it is disconnected')
     }
   })
 })

@@ -6,10 +6,10 @@ import { join } from 'node:path'
 import { connect, type Node } from '@sealway/client'
 import { encodeFrame, encodeJson, encodeOpen, FrameType } from '@sealway/protocol'
 import WebSocket from 'ws'
-import { eventually } from '../support/eventually'
 import { dial, join as joinLink, noise, sendFrame, tokenFor } from '../support/link'
 import { malformedAfterHello, malformedBeforeHello, type Random, seeded } from '../support/malformed'
 import { type MediatorProcess, startMediatorProcess } from '../support/spawn-mediator'
+import { eventually } from '../support/until'
 
 /** Row R3 of the test matrix. */
 const framesPerTransport = 100_000
@@ -180,10 +180,10 @@ function bystanders() {
 }
 
 const settled = () =>
-  eventually('the links of the attackers are gone', async () => {
+  eventually(async () => {
     const { linkCount, links } = await mediator.state()
     return linkCount === 2 && links.tcp === 2
-  })
+  }, 'the links of the attackers are gone')
 
 describe('malformed frames', () => {
   it.each([
@@ -226,7 +226,7 @@ describe('what looks right from outside', () => {
       const body = random.bytes(96 + random.below(200))
       if (i % 2 === 0) noise(i).copy(body, 0, 0, 80)
       link.send(1, body)
-      if (i % 100 === 99) await eventually('they were refused', () => refused.length === i + 1)
+      if (i % 100 === 99) await eventually(() => refused.length === i + 1, 'they were refused')
     }
     expect((await others.stop()).failures).toEqual([])
     expect(new Set(refused.map((line) => line.split(' ')[0]))).toEqual(new Set(['noisy']))

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect, type Node } from '@sealway/client'
 import { limits } from '@sealway/protocol'
-import { eventually } from '../support/eventually'
 import { join as joinLink, type RawLink, tokenFor } from '../support/link'
 import { type MediatorProcess, startMediatorProcess } from '../support/spawn-mediator'
+import { eventually } from '../support/until'
 
 /** Row R10 of the test matrix. */
 const readers = 1_000
@@ -113,18 +113,18 @@ it.each(Object.entries(offers))(
     const others = echo(one, stop.signal, echoes)
     let highest = base.rss
     let refused = false
-    const watched = eventually('the budget is used up', async () => {
+    const watched = eventually(async () => {
       const { rssBytes, counters } = await mediator.state()
       highest = Math.max(highest, rssBytes)
       refused = (counters.BUSY?.frames ?? 0) > 0
       return refused
-    })
+    }, 'the budget is used up')
     await Promise.all([watched, offer(sender, names, () => !refused)])
     const before = echoes.calls
-    await eventually('calls of others go on', async () => {
+    await eventually(async () => {
       highest = Math.max(highest, (await mediator.state()).rssBytes)
       return echoes.calls >= before + callsOfOthers || echoes.failure
-    })
+    }, 'calls of others go on')
     stop.abort()
     await others
     expect(echoes).toEqual({ calls: expect.any(Number), failure: undefined })

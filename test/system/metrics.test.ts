@@ -4,12 +4,11 @@ import { join } from 'node:path'
 import { parse } from 'yaml'
 import { operatorKey } from '../../server/src/auth/keys'
 import { mintToken } from '../../server/src/auth/token'
-import { eventually } from '../support/eventually'
 import { Formation } from '../support/formation'
 import { tokenFor } from '../support/link'
 import { basicOf } from '../support/live'
 import { tableRows } from '../support/markdown'
-import { rejection } from '../support/until'
+import { eventually, rejection } from '../support/until'
 
 const root = join(__dirname, '../..')
 const read = (path: string): string => readFileSync(join(root, 'docs/operations', path), 'utf8')
@@ -69,10 +68,10 @@ describe('/metrics', () => {
     orders.on('add', ({ body }) => (body as number) + 1)
     for (let i = 0; i < 5; i++) await caller.call('orders-1', 'add', i)
     await rejection(caller.call('nobody-there', 'add', 1, { timeout: 1_000 }))
-    const text = await eventually('the refusal is counted', async () => {
+    const text = await eventually(async () => {
       const now = await metrics()
       return (numberAt(now, 'sealway_frames_total{outcome="UNKNOWN_NODE"}') ?? 0) > 0 && now
-    })
+    }, 'the refusal is counted')
     const grown = (line: string): number => (numberAt(text, line) ?? 0) - (numberAt(before, line) ?? 0)
     expect(grown('sealway_registrations_total')).toBe(2)
     expect(grown('sealway_frames_total{outcome="DELIVERED"}')).toBeGreaterThanOrEqual(10)
@@ -101,10 +100,10 @@ describe('/metrics', () => {
     await caller.call('brief-1', 'add')
     const sent = numberAt(await metrics(), line)!
     await brief.close()
-    const after = await eventually('it has left', async () => {
+    const after = await eventually(async () => {
       const now = await metrics()
       return numberAt(now, 'sealway_group_nodes{group="brief"}') === 1 && now
-    })
+    }, 'it has left')
     expect(numberAt(after, line)).toBeGreaterThanOrEqual(sent)
   })
 })

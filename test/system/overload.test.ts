@@ -1,7 +1,7 @@
 import { limits } from '@sealway/protocol'
-import { eventually } from '../support/eventually'
 import { dial, join, type RawLink } from '../support/link'
 import { startMediator, type TestMediator, type TestMediatorOptions } from '../support/mediator'
+import { eventually } from '../support/until'
 
 let started: TestMediator
 const links: RawLink[] = []
@@ -31,7 +31,7 @@ it('links that say nothing are limited per address, and told so; REST and those 
   expect((await fetch(`${started.url}/healthz`)).status).toBe(200)
   expect([member.closed, silent.some(({ closed }) => closed)]).toEqual([false, false])
   for (const link of silent) link.connection.destroy()
-  await eventually('their places are free', () => started.mediator.relay.linkCount === 1)
+  await eventually(() => started.mediator.relay.linkCount === 1, 'their places are free')
   links.push(await join(started.url, started.jwtSecret, { name: 'late' }))
 })
 
@@ -45,5 +45,5 @@ it('many that come at once are each taken or refused, and none is left waiting',
   const { HELLO_TIMEOUT: taken = 0, ...others } = Object.fromEntries(codes)
   expect(taken).toBeGreaterThanOrEqual(limits.maxUnauthenticatedPerAddress)
   expect(others).toEqual({ OVERLOADED: 200 - taken })
-  await eventually('nobody is left', () => started.mediator.relay.linkCount === 0)
+  await eventually(() => started.mediator.relay.linkCount === 0, 'nobody is left')
 })

@@ -2,10 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { connect, type Node, type TrafficPolicy } from '@sealway/client'
 import { migrate } from '../../server/src/store/migrate'
 import { mysqlDatabase, type TestDatabase } from '../support/databases'
-import { eventually } from '../support/eventually'
 import { tokenFor } from '../support/link'
 import { startMediator, type TestMediator } from '../support/mediator'
-import { rejection } from '../support/until'
+import { eventually, rejection } from '../support/until'
 
 const keys = `mk1_${randomBytes(32).toString('base64url')}`
 const jwtSecret = randomBytes(32).toString('base64url')
@@ -49,7 +48,7 @@ it('a policy that an operator changes is followed by a running node, without a r
     member.on('hang', () => new Promise(() => {}))
   }
   const has = (count: number) =>
-    eventually(`the caller knows ${count} policies`, () => caller.policies.central.length === count)
+    eventually(() => caller.policies.central.length === count, `the caller knows ${count} policies`)
 
   await operate(mediator, 'POST', '/api/policies', { target: 'any:orders', action: 'hang', timeout: 150 })
   await has(1)
@@ -66,8 +65,8 @@ it('a policy that an operator changes is followed by a running node, without a r
   // The first one asks who is there.
   await ask('c1')
   await eventually(
-    'all calls of a customer go to one member',
     () => caller.policyFor('any:orders', 'who') !== undefined,
+    'all calls of a customer go to one member',
   )
   const chosen = new Map<string, Set<string>>()
   for (let i = 0; i < 60; i++) {
@@ -99,5 +98,5 @@ it('a policy set at one mediator reaches the nodes of another, which looks every
   const [one, other] = [await start({ databaseUrl: database.url }), await start({ databaseUrl: database.url })]
   const far = await node(other.url, 'far')
   await operate(one, 'POST', '/api/policies', { target: '*', timeout: 1_234 })
-  await eventually('the far node knows it', () => far.policyFor('anybody', 'x')?.timeoutMs === 1_234)
+  await eventually(() => far.policyFor('anybody', 'x')?.timeoutMs === 1_234, 'the far node knows it')
 })

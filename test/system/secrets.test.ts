@@ -4,11 +4,10 @@ import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect, type Node } from '@sealway/client'
-import { eventually } from '../support/eventually'
 import { tokenFor } from '../support/link'
 import { basicOf, type LiveView, openLive } from '../support/live'
 import { build, type Program, repositoryRoot, runProgram, startProgram } from '../support/program'
-import { rejection } from '../support/until'
+import { eventually, rejection } from '../support/until'
 
 const main = join(repositoryRoot, 'server/dist/main.js')
 const jwtSecret = randomBytes(32).toString('base64url')
@@ -111,8 +110,8 @@ async function run(): Promise<void> {
 it('five canaries through one run with errors at debug level are in no log, metric, answer, feed or report', async () => {
   await run()
   await eventually(
-    'the live feed told of it',
     () => live.frames.length > 0 && live.nodes.size >= 2 && live.edges.length > 0,
+    'the live feed told of it',
   )
   const places = new Map<string, string>([['what the live feed told', JSON.stringify(told)]])
   const authorization = basicOf('operator', adminPassword)

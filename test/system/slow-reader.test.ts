@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect, type Node, type SealwayError } from '@sealway/client'
-import { eventually } from '../support/eventually'
 import { join as joinLink, tokenFor } from '../support/link'
 import { patienceMs } from '../support/patience'
 import { type MediatorProcess, startMediatorProcess } from '../support/spawn-mediator'
+import { eventually } from '../support/until'
 
 /** Row R9 of the test matrix. */
 const offeredBytes = 200 * 1024 * 1024
@@ -69,11 +69,11 @@ it('a reader that stops costs the mediator little, is closed as slow after 10 s,
   const stop = new AbortController()
   const others = echoes(one, stop.signal)
   let highest = 0
-  const gone = eventually('the reader is closed', async () => {
+  const gone = eventually(async () => {
     const { rssBytes, left } = await mediator.state()
     highest = Math.max(highest, rssBytes)
     return left.find(({ node }) => node === 'reader')
-  })
+  }, 'the reader is closed')
   const startedAt = performance.now()
   const { queued, codes } = await offer(sender, 'reader', offeredBytes, 3_000)
   expect(new Set(codes)).toEqual(new Set(['BUSY']))

@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { connect } from '@sealway/client'
 import { encodeJson, encodeOpen, FrameType } from '@sealway/protocol'
-import { eventually } from '../support/eventually'
 import { noise, sendFrame, tokenFor } from '../support/link'
 import { startMediator, type TestMediator } from '../support/mediator'
+import { eventually } from '../support/until'
 
 /** Row R5 of the test matrix. What counts is that all are cut; after what time is tested with a clock that stands still. */
 const handshakes = 500
@@ -94,7 +94,7 @@ it('peers that send a byte a second are all cut, and others come and go meanwhil
   const inHandshake = Array.from({ length: handshakes }, (_, i) => handshake(i))
   const inBody = Array.from({ length: bodies }, (_, i) => body(i))
   // Where the machine is slow, the first are cut before the last have come.
-  await eventually('many are there', () => started.mediator.relay.linkCount >= handshakes / 10)
+  await eventually(() => started.mediator.relay.linkCount >= handshakes / 10, 'many are there')
   const keys = `mk1_${randomBytes(32).toString('base64url')}`
   const names = Array.from({ length: healthy }, (_, i) => `healthy-${i}`)
   const nodes = await Promise.all(
@@ -109,5 +109,5 @@ it('peers that send a byte a second are all cut, and others come and go meanwhil
 
   // 5 s for the hello, 2 s to go by themselves; 10 s below 1 KiB/s, or 15 s for a request.
   await Promise.all([...inHandshake, ...inBody])
-  await eventually('no link is left', () => started.mediator.relay.linkCount === 0)
+  await eventually(() => started.mediator.relay.linkCount === 0, 'no link is left')
 })

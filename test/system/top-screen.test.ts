@@ -1,9 +1,9 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
 import { connect, type Node } from '@sealway/client'
 import { commandLine, type Screen } from '../support/command-line'
-import { eventually } from '../support/eventually'
 import { tokenFor } from '../support/link'
 import { startMediator, type TestMediator } from '../support/mediator'
+import { eventually } from '../support/until'
 
 const keys = `mk1_${randomBytes(32).toString('base64url')}`
 const fixed = { jwtSecret: randomBytes(32).toString('base64url') }
@@ -66,7 +66,7 @@ async function restart(password = adminPassword): Promise<void> {
 
 it('draws in place, on a screen of its own, and gives the shell its screen and cursor back', async () => {
   const { running, output, pictures } = await top({ rows: 24, columns: 120 })
-  await eventually('it drew twice', () => pictures().length >= 2)
+  await eventually(() => pictures().length >= 2, 'it drew twice')
   sealway.signal()
   expect(await running.ended).toMatchObject({ code: 0, err: '' })
   expect(output.out.startsWith(begin)).toBe(true)
@@ -87,7 +87,7 @@ it('fits the screen, also one that was made smaller meanwhile, and says how many
   ]) {
     Object.assign(screen, size)
     const before = pictures().length
-    await eventually('it drew for this size', () => pictures().length > before + 1)
+    await eventually(() => pictures().length > before + 1, 'it drew for this size')
     expect(shown().length).toBeLessThan(size.rows)
     expect(Math.max(...shown().map((line) => line.length))).toBeLessThanOrEqual(size.columns)
     expect(shown()[0]).toMatch(/^sealway 0\.1\.0/)
@@ -100,9 +100,9 @@ it('fits the screen, also one that was made smaller meanwhile, and says how many
 it('waits for a mediator that restarts, says so, and goes on', async () => {
   const { running, shown } = await top({ rows: 24, columns: 120 })
   await mediator.mediator.drain()
-  await eventually('it says that the mediator is away', () => /mediator is away/.test(shown()[0] ?? ''))
+  await eventually(() => /mediator is away/.test(shown()[0] ?? ''), 'it says that the mediator is away')
   await restart()
-  await eventually('it shows the new one', () => /^sealway 0\.1\.0 {2}up/.test(shown()[0] ?? ''))
+  await eventually(() => /^sealway 0\.1\.0 {2}up/.test(shown()[0] ?? ''), 'it shows the new one')
   sealway.signal()
   expect((await running.ended).code).toBe(0)
 })
@@ -120,7 +120,7 @@ it('ends where the mediator came back and takes its token no longer, with the sc
 
 it('tail, too, waits for a mediator that restarts, and says so', async () => {
   const running = sealway.start(environment, ['tail', '--from', 'late-1', '--limit', '1'])
-  await eventually('it listens', () => sealway.listeners.size > 0)
+  await eventually(() => sealway.listeners.size > 0, 'it listens')
   await mediator.mediator.drain()
   await restart()
   const late = await connect(mediator.url, {

@@ -1,8 +1,8 @@
 import { limits } from '@sealway/protocol'
-import { eventually } from '../../support/eventually'
 import type { ExchangeNode, NodeExchange } from '../../support/exchange-node'
 import { ByName } from '../../support/http-by-name'
 import type { RawClient } from '../../support/raw-http'
+import { eventually } from '../../support/until'
 
 /** Row H3 of the test matrix: clients that go, in every state in which they can be. */
 const each = 250
@@ -58,10 +58,10 @@ it.each(states)('a client that %s goes, 250 times at once: nothing is left of it
   const halves = node.exchanges.filter(({ resetCode }) => resetCode === undefined)
   for (const exchange of halves) exchange.data('', true)
   const { proxy, relay } = world.started.mediator
-  await eventually('nothing is under way', () => proxy.inFlight().requests === 0)
+  await eventually(() => proxy.inFlight().requests === 0, 'nothing is under way')
   expect(proxy.inFlight()).toEqual({ requests: 0, exchanges: 0 })
   expect(proxy.outcomes.of('ABORTED') + proxy.outcomes.of('ANSWERED')).toBe(each)
   expect(proxy.outcomes.of('ANSWERED')).toBeLessThanOrEqual(halves.length)
-  await eventually('nothing is held', () => relay.budget.usedBytes === 0)
+  await eventually(() => relay.budget.usedBytes === 0, 'nothing is held')
   expect(node.closed).toBe(false)
 })

@@ -1,9 +1,9 @@
 import { operatorKey } from '../../../server/src/auth/keys'
 import { mintToken } from '../../../server/src/auth/token'
-import { eventually } from '../../support/eventually'
 import type { ExchangeNode } from '../../support/exchange-node'
 import { type Ask, ByName, echo } from '../../support/http-by-name'
 import { tokenFor } from '../../support/link'
+import { eventually } from '../../support/until'
 
 let world: ByName
 let node: ExchangeNode
@@ -90,10 +90,10 @@ describe('who may ask', () => {
     const revoked = await world.ask(`/v1/tokens/${fresh.tokenId}`, { method: 'DELETE', token: operator.token })
     expect(revoked.status).toBeLessThan(300)
     // It is believed for a second at most.
-    const status = await eventually('it is refused', async () => {
+    const status = await eventually(async () => {
       const answer = await world.ask('/one/g/web-1/', { token: fresh.token })
       return answer.status !== 200 && answer.status
-    })
+    }, 'it is refused')
     expect(status).toBe(401)
   })
 

@@ -1,5 +1,5 @@
-import { eventually } from '../../support/eventually'
 import { ByName, echo } from '../../support/http-by-name'
+import { eventually } from '../../support/until'
 
 let world: ByName
 beforeEach(async () => {
@@ -10,7 +10,7 @@ afterEach(() => world.close())
 const stranger = { token: null }
 async function leave(node: { close(): void }, name: string): Promise<void> {
   node.close()
-  await eventually('it has left', () => world.started.mediator.relay.presence.get(name) === undefined)
+  await eventually(() => world.started.mediator.relay.presence.get(name) === undefined, 'it has left')
   await world.started.mediator.relay.settled()
 }
 

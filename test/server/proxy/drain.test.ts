@@ -1,5 +1,5 @@
-import { eventually } from '../../support/eventually'
 import { ByName } from '../../support/http-by-name'
+import { eventually } from '../../support/until'
 
 let world: ByName
 afterEach(() => world.close())
@@ -32,7 +32,7 @@ describe('a mediator that drains', () => {
     await client.untilClosed()
     expect(client.text.endsWith('0\r\n\r\n')).toBe(false)
     expect(node.exchanges).toHaveLength(1)
-    await eventually('nothing is under way', () => world.started.mediator.proxy.inFlight().requests === 0)
+    await eventually(() => world.started.mediator.proxy.inFlight().requests === 0, 'nothing is under way')
   })
 })
 

@@ -1,6 +1,6 @@
 import type { Entry } from '../../../server/src/proxy/gathered'
-import { eventually } from '../../support/eventually'
 import { ByName, echo } from '../../support/http-by-name'
+import { eventually } from '../../support/until'
 
 let world: ByName
 beforeEach(async () => {
@@ -55,7 +55,7 @@ describe('every member of a group', () => {
     expect(entries.get('mute')).toEqual({
       ...{ node: 'mute', durationMs: 0, error: { code: 'NO_HTTP', detail: 'mute is connected, but serves no HTTP' } },
     })
-    await eventually('nothing is held', () => world.started.mediator.relay.budget.usedBytes === 0)
+    await eventually(() => world.started.mediator.relay.budget.usedBytes === 0, 'nothing is held')
     expect(world.started.mediator.proxy.inFlight()).toEqual({ requests: 0, exchanges: 0 })
   })
 

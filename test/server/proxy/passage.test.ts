@@ -1,6 +1,6 @@
 import { limits } from '@sealway/protocol'
-import { eventually } from '../../support/eventually'
 import { ByName, echo } from '../../support/http-by-name'
+import { eventually } from '../../support/until'
 
 let world: ByName
 const start = async (...options: Parameters<typeof ByName.start>) => {
@@ -276,7 +276,7 @@ describe('a body of any length', () => {
       }
       return true
     }
-    await eventually('the client takes nothing any more', full)
+    await eventually(full, 'the client takes nothing any more')
     expect(sent).toBeGreaterThan(limits.exchangeWindowBytes)
     expect(budget.usedBytes).toBeGreaterThan(0)
     expect(budget.usedBytes).toBeLessThanOrEqual(limits.exchangeWindowBytes)
@@ -284,7 +284,7 @@ describe('a body of any length', () => {
     await n.until('a grant', () => exchange.window >= piece.length)
     exchange.data('', true)
     await client.until('end of the answer', (text) => text.endsWith('0\r\n\r\n'))
-    await eventually('nothing is held', () => budget.usedBytes === 0)
+    await eventually(() => budget.usedBytes === 0, 'nothing is held')
   })
 
   it('does not delay another exchange of the same link', async () => {
@@ -397,10 +397,10 @@ describe('answers that are none', () => {
     const exchange = await n.exchange(0)
     exchange.respond(200, [], '', false)
     const flood = Buffer.alloc(64 * KiB)
-    await eventually('a reset', () => {
+    await eventually(() => {
       if (n.writable) exchange.data(flood)
       return exchange.resetCode === 'BAD_ANSWER'
-    })
+    }, 'a reset')
     client.socket.resume()
     await client.untilClosed()
     expect(client.text.endsWith('0\r\n\r\n')).toBe(false)
@@ -464,10 +464,10 @@ const bound = (world: ByName) => ({
 })
 
 const idle = () =>
-  eventually('nothing is under way', () => {
+  eventually(() => {
     const { requests, exchanges } = world.started.mediator.proxy.inFlight()
     return requests === 0 && exchanges === 0
-  })
+  }, 'nothing is under way')
 
 const valuesOf = (raw: readonly string[], name: string) =>
   raw.filter((_, i) => i % 2 === 1 && raw[i - 1]!.toLowerCase() === name)

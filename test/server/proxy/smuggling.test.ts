@@ -1,6 +1,6 @@
-import { eventually } from '../../support/eventually'
 import type { ExchangeNode } from '../../support/exchange-node'
 import { ByName, echo } from '../../support/http-by-name'
+import { eventually } from '../../support/until'
 
 /** Rows H1 and H2 of the test matrix: what two programs could read as different requests is read by one only, or by none. */
 let world: ByName
@@ -153,7 +153,7 @@ it.each(corpus)('%s: nothing that was not meant reaches a node', async (_name, b
   client.socket.write('GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
   client.socket.end()
   await client.untilClosed()
-  await eventually('all is settled', () => world.started.mediator.proxy.inFlight().requests === 0)
+  await eventually(() => world.started.mediator.proxy.inFlight().requests === 0, 'all is settled')
   const exchanges = node.exchanges.slice(before)
   expect(exchanges.filter(({ head }) => head.target.includes('hidden'))).toEqual([])
   expect(exchanges.length).toBeLessThanOrEqual(most)

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import { clientAddress } from '../../../server/src/proxy/client-address'
 import { Strangers } from '../../../server/src/proxy/strangers'
-import { eventually } from '../../support/eventually'
 import { ByName, echo } from '../../support/http-by-name'
+import { eventually } from '../../support/until'
 
 describe('who asks without a token', () => {
   let now = 0
@@ -134,11 +134,11 @@ describe('a public route', () => {
     switched.send('GET /one/g/web/socket HTTP/1.1', 'Host: x', 'Connection: Upgrade', 'Upgrade: x', '', '')
     const waiting = world.ask('/one/g/web/open', { token: null })
     await node.exchange(1)
-    await eventually('both are counted', async () => {
+    await eventually(async () => {
       const [status, code] = await world.refusal('/one/g/web/nothing', { token: null })
       expect([status, code]).toEqual([401, 'UNAUTHORIZED'])
       return world.started.mediator.proxy.inFlight().requests === 2
-    })
+    }, 'both are counted')
     expect(await world.refusal('/one/g/web/open', { token: null })).toEqual([429, 'TOO_MANY_REQUESTS'])
     node.exchanges.find(({ head }) => head.target === '/open')!.respond(200, [], 'ok')
     expect((await waiting).status).toBe(200)
@@ -146,7 +146,7 @@ describe('a public route', () => {
     const socket = node.exchanges.find(({ head }) => head.target === '/socket')!
     await socket.until('its end', ({ ended }) => ended)
     socket.data('', true)
-    await eventually('both have left', () => world.started.mediator.proxy.inFlight().requests === 0)
+    await eventually(() => world.started.mediator.proxy.inFlight().requests === 0, 'both have left')
     const again = Array.from({ length: 2 }, () => world.ask('/one/g/web/open', { token: null }))
     const begun = [await node.exchange(2), await node.exchange(3)]
     for (const exchange of begun) exchange.respond(200, [], 'ok')

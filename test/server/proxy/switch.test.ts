@@ -1,7 +1,7 @@
 import { connect } from '@sealway/client'
 import { io } from 'socket.io-client'
-import { eventually } from '../../support/eventually'
 import { ByName } from '../../support/http-by-name'
+import { eventually } from '../../support/until'
 
 let world: ByName
 afterEach(() => world.close())
@@ -52,7 +52,7 @@ describe('a switch of protocols', () => {
       exchange.data('after', true)
       await client.untilClosed()
       expect(client.text.endsWith('byeafter')).toBe(true)
-      await eventually('it is over', () => world.started.mediator.proxy.inFlight().requests === 0)
+      await eventually(() => world.started.mediator.proxy.inFlight().requests === 0, 'it is over')
       expect(exchange.resetCode).toBeUndefined()
       expect(world.started.mediator.proxy.outcomes.snapshot()).toEqual({ ANSWERED: 1 })
     },
@@ -88,7 +88,7 @@ describe('a switch of protocols', () => {
       sent += piece.length
     }
     await client.until('all', (text) => text.length >= size)
-    await eventually('nothing is held', () => world.started.mediator.relay.budget.usedBytes === 0)
+    await eventually(() => world.started.mediator.relay.budget.usedBytes === 0, 'nothing is held')
   })
 
   it('that the app refuses is an answer, and the end of the connection', async () => {

@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import type { Connection } from '@sealway/protocol'
 import { acceptUpgrades } from '../../../server/src/transport/upgrade'
-import { eventually } from '../../support/eventually'
+import { eventually } from '../../support/until'
 
 let server: Server
 let accepted: Connection[]
@@ -101,7 +101,7 @@ describe('any other upgrade', () => {
   it('holds no connection, though its client never ends and goes on sending', async () => {
     const clients = Array.from({ length: 20 }, () => client(`${request('/x', 'websocket')}${'x'.repeat(100_000)}`))
     await Promise.all(clients.map(({ ended }) => ended))
-    await eventually('no connection is left', async () => (await connections()) === 0)
+    await eventually(async () => (await connections()) === 0, 'no connection is left')
   })
 
   it('on a path of socket.io is left to socket.io', async () => {

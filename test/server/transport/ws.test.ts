@@ -5,7 +5,7 @@ import type { Server as SocketIoServer } from 'socket.io'
 import { io, type Socket } from 'socket.io-client'
 import WebSocket from 'ws'
 import { acceptWebSockets } from '../../../server/src/transport/ws'
-import { eventually } from '../../support/eventually'
+import { eventually } from '../../support/until'
 
 let server: Server
 let hub: SocketIoServer
@@ -165,7 +165,7 @@ describe('a link over socket.io', () => {
     while (connection.write([new Uint8Array(256 * 1024)])) await new Promise(setImmediate)
     connection.destroy()
     await end.closed
-    await eventually('no connection is left', async () => (await connections()) === 0)
+    await eventually(async () => (await connections()) === 0, 'no connection is left')
     expect(end.closes()).toBe(1)
   })
 })
