@@ -14,6 +14,8 @@ export class UsageError extends Error {}
  */
 export function reportFailure(io: Io, json: boolean, error: unknown, command: string): number {
   if (error instanceof CommanderError && error.exitCode === 0) return exitCode.done
+  // A command of commands without one: its help, which was printed, says all there is.
+  if (error instanceof CommanderError && error.code === 'commander.help' && !json) return exitCode.usage
   const isUsage = error instanceof CommanderError || error instanceof UsageError
   const code = error instanceof SealwayError ? error.code : isUsage ? 'INVALID_ARGUMENT' : 'INTERNAL'
   const message = scrubText(messageOf(error))

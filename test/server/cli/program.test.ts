@@ -77,6 +77,12 @@ describe('sealway', () => {
     })
   })
 
+  it.each(['config', 'policies'])('%s alone shows its commands, and says nothing else', async (command) => {
+    const { code, out, err } = await sealway.run([command])
+    expect([code, err]).toEqual([2, ''])
+    expect(out).toContain(`Usage: sealway ${command} [options] [command]`)
+  })
+
   it('says a failure in one line, with its code; as JSON on demand; with a stack only when debugging', async () => {
     const environment = { ...secrets, DATABASE_URL: 'postgres://a' }
     const { code, err } = await sealway.run(['migrate'], environment)
