@@ -56,6 +56,11 @@ export class FakeFeed {
     return new FakeFeed(gateway, server, io, `http://127.0.0.1:${(server.address() as AddressInfo).port}`)
   }
 
+  /** Everybody is told these edges now. */
+  tellEdges(edges: readonly LiveEdge[]): void {
+    this.io.emit('edges', edges)
+  }
+
   /** The address that logs a browser in, and shows this page. */
   link(path = '/'): string {
     return `${this.url}/login?next=${encodeURIComponent(path)}#${this.gateway.deps.operators.links.make()}`

@@ -98,6 +98,38 @@ it('lists an edge that fails before busier ones, and opens it', async () => {
   expect(tab.complaints()).toEqual([])
 })
 
+it('keeps the edge in its place that somebody points at, and moves it when nobody does', async () => {
+  told = tell(10, 0)
+  const { page } = tab
+  await page.goto(feed.link())
+  await page.getByText('10 nodes in 10 groups.').waitFor()
+  const edgesOf = (rates: readonly number[]) =>
+    rates
+      .map((framesPerSecond, at) => fakeEdge(`node-0000${at}`, 'node-00009', { framesPerSecond }))
+      .sort((a, b) => b.framesPerSecond - a.framesPerSecond)
+  const list = page.getByRole('region', { name: 'Busiest edges' })
+  const shown = () => list.locator('.way').allTextContents()
+  const row = (at: number) => list.getByRole('link', { name: new RegExp(`^node-0000${at} `) })
+  feed.tellEdges(edgesOf([30, 20, 10]))
+  await row(0).getByText('30/s').waitFor()
+  await row(1).hover()
+  feed.tellEdges(edgesOf([1, 2, 3, 4]))
+  await row(1).getByText('2/s').waitFor()
+  const names = (order: readonly number[]) => order.map((at) => `node-0000${at} → node-00009`)
+  expect(await shown()).toEqual(names([0, 1, 2, 3]))
+  await page.mouse.move(1, 1)
+  feed.tellEdges(edgesOf([5, 6, 7, 8]))
+  await row(1).getByText('6/s').waitFor()
+  expect(await shown()).toEqual(names([3, 2, 1, 0]))
+  // It is still the one that it says.
+  await row(1).focus()
+  feed.tellEdges(edgesOf([9, 1, 9, 9]))
+  await row(1).getByText('1/s').waitFor()
+  await page.keyboard.press('Enter')
+  await page.getByRole('heading', { level: 1, name: 'node-00001 → node-00009' }).waitFor()
+  expect(tab.complaints()).toEqual([])
+})
+
 it('makes no row of a frame that nobody sees', async () => {
   told = tell(10, 12)
   const { page } = tab

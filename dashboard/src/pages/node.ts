@@ -137,7 +137,9 @@ function showErrors(place: HTMLElement, { lastErrors }: LiveNode): void {
 }
 
 function showPartners(place: HTMLElement, name: string, edges: readonly LiveEdge[]): void {
-  const own = edges.filter(({ from, to }) => from === name || to === name).slice(0, 12)
+  const busiest = edges.filter(({ from, to }) => from === name || to === name).slice(0, 12)
+  // By name: rates change every second, and what one is about to choose must stay where it is.
+  const own = busiest.sort((a, b) => (edgePath(a.from, a.to) < edgePath(b.from, b.to) ? -1 : 1))
   const link = (edge: LiveEdge) =>
     make('a', { href: edgePath(edge.from, edge.to) }, edge.from === name ? `to ${edge.to}` : `from ${edge.from}`)
   const words = own.map(({ from, to }) => `${from} ${to}`).join()

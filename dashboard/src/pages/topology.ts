@@ -1,15 +1,12 @@
-import { make, replace, say } from '../element.js'
-import type { LiveEdge } from '../feed.js'
+import { EdgeList } from '../edge-list.js'
+import { make, say } from '../element.js'
 import { count, plural } from '../format.js'
 import { command, empty, head } from '../head.js'
-import { edgeWords } from '../map/labels.js'
 import { NodeMap } from '../map/map.js'
-import { fails } from '../map/scene.js'
 import { filterFields, isFiltered, type NodeFilter, passes } from '../node-filter.js'
 import { type Context, onNextFrame, type Page, until } from '../page.js'
 import { edgePath, nodePath } from '../routes.js'
 
-const maxBusiest = 8
 const legendStates = ['online', 'slow', 'draining', 'offline'] as const
 
 /** All nodes in their groups, and what goes on between them. */
@@ -37,9 +34,7 @@ export function openTopology({ feed, go, left }: Context): Page {
   )
   nothing.hidden = true
   map.element.append(legend, nothing)
-  const title = make('h2', {}, 'Busiest edges')
-  const busiest = make('ul')
-  const quiet = make('p', {}, 'Nobody says anything right now.')
+  const busiest = new EdgeList()
   const text = make('span')
 
   const draw = onNextFrame(() => {
@@ -63,12 +58,7 @@ export function openTopology({ feed, go, left }: Context): Page {
         ? `${count(shown.size)} of ${plural(nodes.size, 'node')} match.`
         : `${plural(nodes.size, 'node')} in ${plural(groups, 'group')}. Choose one to open it.`,
     )
-    const busy = edges.filter(({ framesPerSecond, errorsPerSecond }) => framesPerSecond + errorsPerSecond > 0)
-    quiet.hidden = busy.length > 0
-    const failing = busy.filter(fails)
-    say(title, failing.length > 0 ? 'Failing and busiest edges' : 'Busiest edges')
-    const first = [...failing, ...busy.filter((edge) => !fails(edge))]
-    showBusiest(busiest, first.slice(0, maxBusiest), feed.nodes)
+    busiest.show(edges, nodes)
   }, left)
   const fields = filterFields(filter, draw)
   for (const name of ['nodes', 'edges', 'state', 'health'] as const) until(left, feed.on(name, draw))
@@ -82,27 +72,7 @@ export function openTopology({ feed, go, left }: Context): Page {
       { class: 'page map-page' },
       head('Topology', text, fields.element),
       map.element,
-      make('section', { class: 'card busiest', 'aria-label': 'Busiest edges' }, title, busiest, quiet),
+      busiest.element,
     ),
   }
-}
-
-/** Rows stay and only their text changes, so that the focus stays too. */
-function showBusiest(list: HTMLElement, edges: readonly LiveEdge[], nodes: Context['feed']['nodes']): void {
-  while (list.childElementCount > edges.length) list.lastElementChild!.remove()
-  edges.forEach((edge, at) => {
-    let item = list.children[at]
-    if (!item) {
-      item = make('li', {}, make('a', {}, make('span', { class: 'way' }), make('span', { class: 'fine' })))
-      list.append(item)
-    }
-    const link = item.firstElementChild as HTMLAnchorElement
-    const path = edgePath(edge.from, edge.to)
-    if (link.getAttribute('href') !== path) {
-      link.setAttribute('href', path)
-      replace(link.firstElementChild!, `${edge.from} → ${edge.to}`)
-    }
-    say(link.lastElementChild!, edgeWords(edge, nodes.get(edge.to)))
-    link.lastElementChild!.classList.toggle('bad', fails(edge))
-  })
 }
