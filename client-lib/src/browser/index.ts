@@ -8,6 +8,7 @@ export {
 } from '@sealway/protocol'
 export type { WaitOptions } from '../messaging/deadline.js'
 export { type ExpectedFailure, expectError, isExpected } from '../messaging/expected.js'
+export type { BroadcastReport } from '../messaging/report.js'
 export type { LinkContext } from '../messaging/sender.js'
 export type { Logger } from '../session/log.js'
 export {
@@ -20,7 +21,6 @@ export type { PageEvents as NodeEvents } from './events.js'
 export type { PageKeyList as KeyList, PageKeys as Keys } from './keyring.js'
 export { connect, type PageNode as Node } from './node.js'
 export type { PageOptions as ConnectOptions, PageTokenSource as TokenSource } from './options.js'
-export type { PageBroadcastReport as BroadcastReport } from './question.js'
 export type {
   PageAckedOptions as AckedOptions,
   PageBroadcastOptions as BroadcastOptions,

@@ -1,45 +1,14 @@
+import { Resending } from '../messaging/resending.js'
 import type { Bytes } from './bytes.js'
 
-/** Waits between the copies of one frame, ms: 1, 2, 4 s, then every 4 s while a deadline lasts. */
-const firstWaitMs = 1_000
-const longestWaitMs = 4_000
-/** Spread, so that pages which lost the same mediator do not come back in step. */
-const spread = 0.2
-
 /** A sealed frame kept until all who wait for it are settled. What is sent again are the same bytes, never a new seal. */
-export class Kept {
-  /** Who waits and is not settled. */
-  open = 0
-  attempts = 1
+export class Kept extends Resending {
   /** Absent while it is being sealed. */
   frame: Bytes | undefined
   /** Nobody waits any more. */
   release: () => void = () => {}
-  private dueAt: number
 
-  constructor(
-    now: number,
-    private readonly random: () => number,
-  ) {
-    this.dueAt = now + this.waitMs()
-  }
-
-  isDue(now: number): boolean {
-    return this.frame !== undefined && now >= this.dueAt
-  }
-
-  sent(now: number): void {
-    this.attempts++
-    this.dueAt = now + this.waitMs()
-  }
-
-  /** The way is open again: at once. */
-  hurry(now: number): void {
-    this.dueAt = now
-  }
-
-  private waitMs(): number {
-    const ms = Math.min(firstWaitMs * 2 ** (this.attempts - 1), longestWaitMs)
-    return ms * (1 - spread + 2 * spread * this.random())
+  override isDue(now: number): boolean {
+    return this.frame !== undefined && super.isDue(now)
   }
 }

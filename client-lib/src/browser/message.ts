@@ -1,16 +1,6 @@
 import { parseJson, quote, SealwayError } from '@sealway/protocol'
 import { Encoding, encodingMask, metaFlag, toJson } from '../messaging/payload.js'
-import { isBaggage, isTraceparent } from '../messaging/trace.js'
 import { type Bytes, joined, textOf, utf8 } from './bytes.js'
-
-/** What travels beside a body, sealed with it. */
-export interface PageMetaOptions {
-  /** Free data; with the trace at most 64 KiB as JSON. */
-  readonly meta?: { readonly [name: string]: unknown }
-  /** W3C Trace Context and W3C Baggage. */
-  readonly traceparent?: string
-  readonly baggage?: string
-}
 
 /** A body as it travels. */
 export interface EncodedBody {
@@ -56,28 +46,8 @@ export function decodeBody(encoding: number, bytes: Bytes): unknown {
 export function encodeAction(action: unknown): Bytes {
   const bytes = typeof action === 'string' ? utf8(action) : undefined
   if (bytes && bytes.length > 0 && bytes.length <= 255) return bytes
-  throw refused('INVALID_ARGUMENT', `action ${quote(action)} must be a text of 1 to 255 bytes`)
-}
-
-/** @returns undefined where there is nothing to say. @throws SealwayError `INVALID_ARGUMENT`, `UNSERIALISABLE`, `TOO_LARGE` */
-export function encodeMeta({ meta, traceparent, baggage }: PageMetaOptions): Bytes | undefined {
-  if (meta === undefined && traceparent === undefined && baggage === undefined) return undefined
-  if (meta !== undefined && (typeof meta !== 'object' || meta === null || Array.isArray(meta))) {
-    throw refused('INVALID_ARGUMENT', 'meta must be an object')
-  }
-  if (traceparent !== undefined && !isTraceparent(traceparent)) {
-    throw refused(
-      'INVALID_ARGUMENT',
-      'traceparent must have the form of W3C Trace Context: 00-<32 hex>-<16 hex>-<2 hex>',
-    )
-  }
-  if (baggage !== undefined && !isBaggage(baggage)) {
-    throw refused('INVALID_ARGUMENT', 'baggage must be 1 to 8,192 printable ASCII characters (W3C Baggage)')
-  }
-  const trace = { ...(traceparent === undefined ? {} : { traceparent }), ...(baggage === undefined ? {} : { baggage }) }
-  const bytes = utf8(toJson({ ...meta, ...trace }, 'meta'))
-  if (bytes.length <= 0xffff) return bytes
-  throw refused('TOO_LARGE', 'meta is over 64 KiB as JSON')
+  const message = `action ${quote(action)} must be a text of 1 to 255 bytes`
+  throw new SealwayError('INVALID_ARGUMENT', { message, outcome: 'not-delivered', hop: 'client' })
 }
 
 /** The payload of a fire, acked, call or broadcast record (SPEC.md, "Messages inside a record"). */
@@ -109,6 +79,3 @@ export function readMessage(payload: Bytes): ReadMessage | undefined {
   if (bodyStart > payload.length) return undefined
   return { encoding, action, meta: payload.subarray(metaStart, bodyStart), body: payload.subarray(bodyStart) }
 }
-
-const refused = (code: 'INVALID_ARGUMENT' | 'TOO_LARGE', message: string) =>
-  new SealwayError(code, { message, outcome: 'not-delivered', hop: 'client' })

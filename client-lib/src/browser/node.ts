@@ -14,6 +14,7 @@ import { PeerWatches } from '../membership/peers.js'
 import { Registration } from '../membership/registration.js'
 import type { WaitOptions } from '../messaging/deadline.js'
 import { Emitter } from '../messaging/events.js'
+import type { BroadcastReport } from '../messaging/report.js'
 import { Dialer } from '../session/dialer.js'
 import type { Link } from '../session/link.js'
 import { inArrivalOrder } from './arrivals.js'
@@ -22,7 +23,6 @@ import type { PageEvents } from './events.js'
 import { PageKeyring, type PageKeys } from './keyring.js'
 import { Messenger } from './messenger.js'
 import { type PageOptions, type PageSurroundings, type ResolvedPage, realPage, resolvePage } from './options.js'
-import type { PageBroadcastReport } from './question.js'
 import type { PageAckedOptions, PageBroadcastOptions, PageCallOptions, PageReceipt, PageSendOptions } from './verbs.js'
 
 /** How long what was sent before a close may take to be sealed, ms. */
@@ -241,12 +241,7 @@ export class PageNode {
    * To every other member of a group. Resolves with a report: who was reached, and with `want`, what became of it there.
    * @throws SealwayError as `send`; a member that fails is in the report, not an error
    */
-  broadcast(
-    group: string,
-    action: string,
-    body?: unknown,
-    options?: PageBroadcastOptions,
-  ): Promise<PageBroadcastReport> {
+  broadcast(group: string, action: string, body?: unknown, options?: PageBroadcastOptions): Promise<BroadcastReport> {
     return this.perform(options, (left) => this.messenger.verbs.broadcast(group, action, body, left))
   }
 

@@ -1,24 +1,11 @@
-import { type Code, isCode, type Outcome, SealwayError } from '@sealway/protocol'
+import { type Code, type Outcome, SealwayError } from '@sealway/protocol'
+import { errorOf } from '../messaging/answer-error.js'
 import { aborted, watchDeadline } from '../messaging/deadline.js'
-import { ReplyStatus } from '../messaging/payload.js'
+import { type BroadcastReport, Report } from '../messaging/report.js'
 import type { Timers } from '../session/timers.js'
 import type { Kept } from './kept.js'
 import type { Entry, Outlet } from './outlet.js'
 import type { SealingFlow } from './seal.js'
-
-/** What became of a broadcast, by node name. */
-export interface PageBroadcastReport {
-  /** Members that it was handed to, in no particular order. */
-  readonly targets: readonly string[]
-  /** With `want`: whose handler ran. */
-  readonly ok: readonly string[]
-  /** With `want`: who answered with an error. */
-  readonly failed: readonly { readonly name: string; readonly error: SealwayError }[]
-  /** With `want`: who did not answer in time. */
-  readonly missing: readonly string[]
-  /** With `want: 'replies'`: what each answered. */
-  readonly replies: ReadonlyMap<string, unknown>
-}
 
 /** What questions share. */
 export interface QuestionParts {
@@ -121,34 +108,6 @@ export abstract class Question {
   abstract answered(from: string, status: number, body: () => unknown): void
   abstract accepted(names: readonly string[]): void
   abstract fail(error: SealwayError): void
-
-  /** What an answer says, if it is not a result. */
-  protected errorOf(from: string, status: number, body: () => unknown): SealwayError | undefined {
-    if (status === ReplyStatus.ok) return undefined
-    let detail: { code?: unknown; message?: unknown; data?: unknown } = {}
-    try {
-      detail = (body() ?? {}) as typeof detail
-    } catch {
-      // An error that cannot be read is still an error.
-    }
-    const message = typeof detail.message === 'string' ? detail.message : ''
-    const hop = 'receiver'
-    switch (status) {
-      case ReplyStatus.failed: {
-        const data = { code: detail.code, data: detail.data }
-        return this.error('APPLICATION_ERROR', `${this.what}: ${from} answered ${String(detail.code)}`, 'unknown', {
-          hop,
-          data,
-        })
-      }
-      case ReplyStatus.refused: {
-        const code = isCode(detail.code) ? detail.code : 'INTERNAL'
-        return this.error(code, `${this.what}: ${from} refused: ${message}`, 'not-delivered', { hop })
-      }
-      default:
-        return this.error('EXCEPTION', `${this.what}: the handler of ${from} crashed: ${message}`, 'unknown', { hop })
-    }
-  }
 }
 
 /** A call or an acked message: the first answer settles it. */
@@ -157,7 +116,7 @@ export class Call extends Question {
   reject!: (error: SealwayError) => void
 
   answered(from: string, status: number, body: () => unknown): void {
-    const error = this.errorOf(from, status, body)
+    const error = errorOf(this, from, status, body)
     if (!this.settle()) return
     if (error) return this.reject(error)
     try {
@@ -180,45 +139,24 @@ export class Call extends Question {
   }
 }
 
-/** Collects the report: who was reached, and what each of them said, until all have or the deadline has passed. */
+/** Waits for the report: until all who were reached have answered or the deadline has passed. */
 export class Broadcast extends Question {
-  want: 'report' | 'acks' | 'replies' = 'report'
-  resolve!: (report: PageBroadcastReport) => void
+  readonly report = new Report()
+  resolve!: (report: BroadcastReport) => void
   reject!: (error: SealwayError) => void
-  private targets: readonly string[] | undefined
-  private readonly ok: string[] = []
-  private readonly failed: { name: string; error: SealwayError }[] = []
-  private readonly replies = new Map<string, unknown>()
-  private readonly heard = new Set<string>()
 
   accepted(names: readonly string[]): void {
-    this.targets = names
+    this.report.targets = names
     this.concludeIfComplete()
   }
 
   answered(from: string, status: number, body: () => unknown): void {
-    // One answer per member; more could only be a mistake or a forgery by a member.
-    if (this.heard.has(from)) return
-    this.heard.add(from)
-    const error = this.errorOf(from, status, body)
-    if (error) this.failed.push({ name: from, error })
-    else this.collect(from, body)
-    this.concludeIfComplete()
-  }
-
-  private collect(from: string, body: () => unknown): void {
-    try {
-      if (this.want === 'replies') this.replies.set(from, body())
-      this.ok.push(from)
-    } catch {
-      const error = this.error('MALFORMED', `the answer of ${from} cannot be decoded`, 'unknown', { hop: 'receiver' })
-      this.failed.push({ name: from, error })
-    }
+    if (this.report.add(this, from, status, body)) this.concludeIfComplete()
   }
 
   /** The deadline: with a report under way, who has not answered is missing, and that is the answer. */
   protected override giveUp(error: SealwayError): void {
-    if (this.targets && error.code === 'TIMEOUT') this.conclude()
+    if (this.report.targets && error.code === 'TIMEOUT') this.conclude()
     else this.fail(error)
   }
 
@@ -227,13 +165,10 @@ export class Broadcast extends Question {
   }
 
   private concludeIfComplete(): void {
-    if (this.targets && (this.want === 'report' || this.targets.every((name) => this.heard.has(name)))) this.conclude()
+    if (this.report.complete) this.conclude()
   }
 
   private conclude(): void {
-    if (!this.settle()) return
-    const { ok, failed, replies, heard, targets = [] } = this
-    const missing = this.want === 'report' ? [] : targets.filter((name) => !heard.has(name))
-    this.resolve({ targets, ok, failed, missing, replies })
+    if (this.settle()) this.resolve(this.report.result)
   }
 }

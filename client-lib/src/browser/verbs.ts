@@ -1,14 +1,16 @@
 import { Kind, type Limits, parseGroup, SealwayError } from '@sealway/protocol'
 import { aborted, refuseAborted, timeoutOf, type WaitOptions, watchDeadline } from '../messaging/deadline.js'
+import { encodeMeta, type MetaOptions } from '../messaging/meta.js'
 import { ackOnlyFlag, earlyOrKeptFlag } from '../messaging/payload.js'
+import type { BroadcastReport } from '../messaging/report.js'
 import type { Timers } from '../session/timers.js'
 import { type Bytes, utf8 } from './bytes.js'
-import { encodeAction, encodeBody, encodeMessage, encodeMeta, type PageMetaOptions } from './message.js'
+import { encodeAction, encodeBody, encodeMessage } from './message.js'
 import type { Outlet } from './outlet.js'
-import { Broadcast, Call, type PageBroadcastReport, type Question, type QuestionParts } from './question.js'
+import { Broadcast, Call, type Question, type QuestionParts } from './question.js'
 import type { RecordFields } from './record.js'
 
-export interface PageSendOptions extends WaitOptions, PageMetaOptions {}
+export interface PageSendOptions extends WaitOptions, MetaOptions {}
 
 export interface PageCallOptions extends PageSendOptions {
   /** The handler may run again without harm: the question is sent again until its answer is there. */
@@ -182,7 +184,7 @@ export class Verbs {
     action: string,
     body: unknown,
     options: PageBroadcastOptions = {},
-  ): Promise<PageBroadcastReport> {
+  ): Promise<BroadcastReport> {
     const name = parseGroup(group.startsWith('group:') ? group.slice(6) : group)
     const outlet = this.parts.outletTo(`group:${name}`)
     const { want = 'report' } = options
@@ -192,7 +194,7 @@ export class Verbs {
     return new Promise((resolve, reject) => {
       const corr = this.nextCorr()
       const broadcast = new Broadcast(this.questionParts, corr, outlet, what, timeoutMs, options.signal, false)
-      broadcast.want = want
+      broadcast.report.want = want
       broadcast.resolve = resolve
       broadcast.reject = reject
       // One that only wants to know whom it reached asks the mediator, not the members.
@@ -248,8 +250,8 @@ export class Verbs {
 }
 
 /** @throws SealwayError `INVALID_ARGUMENT`, `UNSERIALISABLE`, `TOO_LARGE` */
-const messageOf = (action: string, body: unknown, options: PageMetaOptions, flags: number): Bytes =>
-  encodeMessage(encodeAction(action), encodeMeta(options), encodeBody(body), flags)
+const messageOf = (action: string, body: unknown, options: MetaOptions, flags: number): Bytes =>
+  encodeMessage(encodeAction(action), encodeMeta(options, utf8), encodeBody(body), flags)
 
 /** 16 bytes from the user's text, the same on every node. @throws SealwayError `INVALID_ARGUMENT` */
 async function messageId(id: unknown): Promise<Bytes> {

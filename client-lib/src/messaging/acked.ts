@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { SealwayError } from '@sealway/protocol'
-import { errorOf, Pending } from './calls.js'
+import { errorOf } from './answer-error.js'
+import { Pending } from './calls.js'
 
 /** Proof, sealed by the receiving library, of what became of a message. */
 export interface Receipt {

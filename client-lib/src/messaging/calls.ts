@@ -1,10 +1,11 @@
-import { type Code, isCode, type Outcome, SealwayError } from '@sealway/protocol'
+import { type Code, type Outcome, SealwayError } from '@sealway/protocol'
 import type { SealingFlow } from '../crypto/seal.js'
 import type { Timers } from '../session/timers.js'
+import { errorOf } from './answer-error.js'
+import type { Waiter } from './bundle.js'
 import { aborted } from './deadline.js'
 import { Deadlines, Timed } from './deadlines.js'
-import type { Outlet, Waiter } from './outlet.js'
-import { ReplyStatus } from './payload.js'
+import type { Outlet } from './outlet.js'
 import type { Unacked } from './unacked.js'
 
 /** One that waits for answers: a call for one, a broadcast for its report. */
@@ -163,33 +164,6 @@ function safely(call: Call, from: string, body: () => unknown, reject: (error: S
       }),
     )
     return undefined
-  }
-}
-
-/** What an answer says, if it is not a result. */
-export function errorOf(pending: Pending, from: string, status: number, body: () => unknown): SealwayError | undefined {
-  if (status === ReplyStatus.ok) return undefined
-  let detail: { code?: unknown; message?: unknown; data?: unknown } = {}
-  try {
-    detail = (body() ?? {}) as typeof detail
-  } catch {
-    // An error that cannot be read is still an error.
-  }
-  const message = typeof detail.message === 'string' ? detail.message : ''
-  switch (status) {
-    case ReplyStatus.failed:
-      return pending.error('APPLICATION_ERROR', `${pending.what}: ${from} answered ${String(detail.code)}`, 'unknown', {
-        hop: 'receiver',
-        data: { code: detail.code, data: detail.data },
-      })
-    case ReplyStatus.refused: {
-      const code = isCode(detail.code) ? detail.code : 'INTERNAL'
-      return pending.error(code, `${pending.what}: ${from} refused: ${message}`, 'not-delivered', { hop: 'receiver' })
-    }
-    default:
-      return pending.error('EXCEPTION', `${pending.what}: the handler of ${from} crashed: ${message}`, 'unknown', {
-        hop: 'receiver',
-      })
   }
 }
 

@@ -22,33 +22,33 @@ export class Gather extends Broadcast {
   onEnough: () => void = () => {}
 
   private get needed(): number {
-    const members = this.targets?.length ?? 0
+    const members = this.report.targets?.length ?? 0
     if (this.need === 'all') return members
     return this.need === 'majority' ? Math.floor(members / 2) + 1 : this.need
   }
 
   protected override onGiveUp(error: SealwayError): void {
-    if (error.code === 'TIMEOUT' && this.targets) this.tooFew(`the deadline passed`)
+    if (error.code === 'TIMEOUT' && this.report.targets) this.tooFew(`the deadline passed`)
     else this.fail(error)
   }
 
   protected override concludeIfComplete(): void {
-    const { targets, needed } = this
+    const { needed } = this
+    const { targets, ok, failed, heard } = this.report
     if (!targets) return
-    if (this.ok.length >= needed && targets.length > 0) {
-      const stragglers = this.heard.size < targets.length
+    if (ok.length >= needed && targets.length > 0) {
+      const stragglers = heard.size < targets.length
       this.conclude()
       if (stragglers) this.onEnough()
-    } else if (targets.length - this.failed.length < needed || targets.length === 0) {
-      this.tooFew(`${targets.length} were reached, ${this.failed.length} of them failed`)
+    } else if (targets.length - failed.length < needed || targets.length === 0) {
+      this.tooFew(`${targets.length} were reached, ${failed.length} of them failed`)
       this.onEnough()
     }
   }
 
   private tooFew(why: string): void {
-    const message = `${this.what}: ${this.ok.length} answers of ${this.needed} needed: ${why}`
-    const { targets = [], ok, failed, replies, heard } = this
-    const missing = targets.filter((name) => !heard.has(name))
+    const { ok, failed, missing, replies } = this.report
+    const message = `${this.what}: ${ok.length} answers of ${this.needed} needed: ${why}`
     this.fail(this.error('NOT_ENOUGH', message, 'unknown', { data: { ok, failed, missing, replies } }))
   }
 }

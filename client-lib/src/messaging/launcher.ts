@@ -50,7 +50,7 @@ export class Launcher {
     let meta: Uint8Array | undefined
     try {
       name = actions.encode(action)
-      meta = encodeMeta(options)
+      meta = encodeMeta(options, Buffer.from)
     } catch (error) {
       pending.fail(error as SealwayError)
       return

@@ -16,7 +16,6 @@ import type { Logger } from '../session/log.js'
 import { signalAfter, type Timers } from '../session/timers.js'
 import type { Receipt } from './acked.js'
 import { Answers } from './answers.js'
-import type { BroadcastReport } from './broadcast.js'
 import { Calls, type Pending } from './calls.js'
 import { deliveryOf } from './delivery.js'
 import { Departures, returnGraceMs } from './departures.js'
@@ -39,6 +38,7 @@ import { Breakers } from './policy/breaker.js'
 import { Policies } from './policy/policy.js'
 import { groupsAction, Questions } from './questions.js'
 import { Refusals } from './refusals.js'
+import type { BroadcastReport } from './report.js'
 import { Lanes } from './streams/lanes.js'
 import type { StreamOptions, StreamReader } from './streams/reader.js'
 import { Streams } from './streams/streams.js'
@@ -325,7 +325,7 @@ export class Messenger {
     const timeoutMs = this.questions.timeout(options, limits.callTimeoutMs, outlet.to, action)
     const leftMs = callerWaitsMs(clock)
     const told = leftMs === undefined ? options : { ...options, meta: { ...options.meta, [leftField]: leftMs } }
-    const meta = encodeMeta(told)
+    const meta = encodeMeta(told, Buffer.from)
     return this.streams.open({ outlet, action, name, meta, body, options, timeoutMs, leftMs, ready })
   }
 

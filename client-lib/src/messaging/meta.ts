@@ -18,10 +18,14 @@ export interface MetaOptions {
 export const leftField = '$left'
 
 /**
+ * @param utf8 bytes of a text
  * @returns undefined where there is nothing to say
  * @throws SealwayError `INVALID_ARGUMENT`, `UNSERIALISABLE`, `TOO_LARGE`
  */
-export function encodeMeta(options: MetaOptions | undefined): Uint8Array | undefined {
+export function encodeMeta<T extends Uint8Array>(
+  options: MetaOptions | undefined,
+  utf8: (text: string) => T,
+): T | undefined {
   if (options === undefined) return undefined
   const { meta, traceparent, baggage } = options
   if (meta === undefined && traceparent === undefined && baggage === undefined) return undefined
@@ -41,7 +45,7 @@ export function encodeMeta(options: MetaOptions | undefined): Uint8Array | undef
     traceparent === undefined && baggage === undefined
       ? meta
       : { ...meta, ...withoutUndefined({ traceparent, baggage }) }
-  const bytes = Buffer.from(toJson(all, 'meta'))
+  const bytes = utf8(toJson(all, 'meta'))
   if (bytes.length <= 0xffff) return bytes
   throw refused('TOO_LARGE', 'meta is over 64 KiB as JSON')
 }

@@ -7,41 +7,24 @@ import {
   Kind,
   type Limits,
   minSealedBytes,
-  RecordFlag,
-  recordHeaderBytes,
   SealwayError,
   type Welcome,
   writeHeader,
-  writeU32,
 } from '@sealway/protocol'
 import { type BundleWriter, maxBundleBytes, maxRecordOverhead } from '../crypto/bundle.js'
 import type { Keyring } from '../crypto/keyring.js'
 import type { PayloadKey } from '../crypto/keys.js'
 import type { Random } from '../crypto/random.js'
 import { type SealedFrame, SealingFlow } from '../crypto/seal.js'
+import { type Bundle, freshenDeadlines, remember, takeOut, type Waiter } from './bundle.js'
 import { type BodyWriter, messageBytes, writeMessage } from './payload.js'
-import { Unacked } from './unacked.js'
+import { Unacked, UnackedFrames } from './unacked.js'
 
 /**
  * A bundle is sealed when it has grown to this. At 1 KiB a message, 60 KiB cost the sender 15 % less than 32 KiB: fewer
  * seals, and fewer buffers for the collector (docs/performance.md). The rest of the writer is for one more message.
  */
 const sealAtBytes = bundleTargetBytes - 4 * 1024
-
-/** Somebody who waits for what became of a record. */
-export interface Waiter {
-  /** Its record in the bundle, until the bundle is sealed. */
-  recordStart: number
-  recordEnd: number
-  /** Settled, so that its record need not be sent any more. */
-  readonly settled: boolean
-  /** ms left, to be written into the record when it leaves; absent where the record has no deadline. */
-  remainingMs?(): number
-  /** Its frame must be kept, to be sent again. */
-  readonly resends: boolean
-  /** It left in this frame. */
-  sealed(flow: SealingFlow, counter: number, kept: Unacked | undefined): void
-}
 
 /** What is special about a record of a stream. */
 export interface StreamRecord {
@@ -55,18 +38,6 @@ export interface StreamRecord {
   readonly urgent?: boolean
   /** It was sealed and handed to the link. */
   readonly left?: () => void
-}
-
-interface Bundle {
-  readonly writer: BundleWriter
-  /** Data of streams in it. */
-  streamBytes: number
-  left: (() => void)[] | undefined
-  waiters: Waiter[] | undefined
-  wantAccepted: boolean
-  /** It was begun with a record that is sent again. */
-  readonly resends: boolean
-  readonly openedAt: number
 }
 
 /** What outlets share: the link, the keys, the memory. */
@@ -113,9 +84,7 @@ export class Outlet {
   private keyringVersion = -1
   private current: Bundle | undefined
   private readonly queue: Bundle[] = []
-  /** Sealed frames that are sent again until they are acknowledged; oldest first. */
-  private readonly unacked = new Set<Unacked>()
-  private unackedBytes = 0
+  private readonly unacked = new UnackedFrames()
   private queuedBytes = 0
   /** Longest bundle that a frame of this link holds, bytes. */
   private maxBundle = maxBundleBytes
@@ -147,7 +116,7 @@ export class Outlet {
 
   hasRoom(bytes: number): boolean {
     // What fits a frame is always taken where nothing waits, however small the limit.
-    const waiting = this.waitingBytes + this.unackedBytes
+    const waiting = this.waitingBytes + this.unacked.bytes
     return waiting === 0 || waiting + bytes <= this.parts.limits.outletBytes
   }
 
@@ -273,16 +242,8 @@ export class Outlet {
   withdraw(waiter: Waiter): boolean {
     if (this.awaiting.delete(waiter)) return false
     for (const bundle of this.current ? [...this.queue, this.current] : this.queue) {
-      const at = bundle.waiters?.indexOf(waiter) ?? -1
-      if (at < 0) continue
-      const bytes = waiter.recordEnd - waiter.recordStart
-      bundle.writer.cut(waiter.recordStart, waiter.recordEnd)
-      bundle.waiters!.splice(at, 1)
-      for (const later of bundle.waiters!) {
-        if (later.recordStart < waiter.recordStart) continue
-        later.recordStart -= bytes
-        later.recordEnd -= bytes
-      }
+      const bytes = takeOut(bundle, waiter)
+      if (bytes === 0) continue
       if (bundle !== this.current) this.queuedBytes -= bytes
       return true
     }
@@ -411,7 +372,7 @@ export class Outlet {
       const now = this.parts.clock()
       if (!this.flow || this.flow.expired(now) || this.keyringVersion !== this.parts.keyring.version) this.renewFlow()
       const flow = this.flow!
-      if (waiters && now - bundle.openedAt > staleDeadlineMs) rewriteDeadlines(bundle)
+      if (waiters) freshenDeadlines(bundle, now)
       const frame: SealedFrame = flow.seal(Kind.bundle, 0, writer.take(), 0, this.incarnation)
       if (waiters) this.await(waiters, flow, frame, now)
       this.emit(frame, bundle.wantAccepted ? FrameFlag.wantAccepted : 0)
@@ -423,12 +384,8 @@ export class Outlet {
 
   private await(waiters: readonly Waiter[], flow: SealingFlow, frame: SealedFrame, now: number): void {
     const kept = waiters.some((waiter) => waiter.resends && !waiter.settled)
-      ? new Unacked(frame, now, this.parts.chance)
+      ? this.unacked.add(new Unacked(frame, now, this.parts.chance))
       : undefined
-    if (kept) {
-      this.unacked.add(kept)
-      this.unackedBytes += frame.bytes
-    }
     for (const waiter of waiters) {
       if (waiter.settled) continue
       this.awaiting.add(waiter)
@@ -438,25 +395,23 @@ export class Outlet {
 
   /** All who waited for this frame are settled. */
   forget(kept: Unacked): void {
-    if (!this.unacked.delete(kept)) return
-    this.unackedBytes -= kept.frame.bytes
-    this.parts.roomy(this)
+    if (this.unacked.delete(kept)) this.parts.roomy(this)
   }
 
   /** Sends again what is due. @returns whether anything is still kept */
   resend(now: number): boolean {
-    for (const kept of this.unacked) {
+    for (const kept of this.unacked.all) {
       if (!this.ready) break
       if (!kept.isDue(now)) continue
       kept.sent(now)
       this.emit(kept.frame, 0)
     }
-    return this.unacked.size > 0
+    return this.unacked.all.size > 0
   }
 
   /** The way to the target is open again: what is kept need not wait for its turn. */
   hurry(now: number): void {
-    for (const kept of this.unacked) kept.hurry(now)
+    for (const kept of this.unacked.all) kept.hurry(now)
   }
 
   private emit(frame: SealedFrame, flags: number): void {
@@ -503,25 +458,3 @@ export class Outlet {
 
 /** What urgent records may take beyond the limit: each stream has few and small ones, but a peer may ask for many. */
 const urgentBytes = 1024 * 1024
-
-/** Somebody waits for what becomes of the last record. */
-function remember(bundle: Bundle, waiter: Waiter, start: number): void {
-  waiter.recordStart = start
-  waiter.recordEnd = bundle.writer.bytes
-  if (bundle.waiters) bundle.waiters.push(waiter)
-  else bundle.waiters = [waiter]
-}
-
-/** Under this a deadline that was written when the message was queued is still right. */
-const staleDeadlineMs = 10
-
-function rewriteDeadlines(bundle: Bundle): void {
-  for (const waiter of bundle.waiters!) {
-    const { buffer } = bundle.writer
-    const flags = buffer[waiter.recordStart + 5]!
-    const remainingMs = waiter.remainingMs?.()
-    if (remainingMs === undefined || (flags & RecordFlag.ttl) === 0) continue
-    const before = (flags & RecordFlag.msgId ? 16 : 0) + (flags & RecordFlag.corr ? 8 : 0)
-    writeU32(buffer, waiter.recordStart + recordHeaderBytes + before, Math.max(1, remainingMs))
-  }
-}

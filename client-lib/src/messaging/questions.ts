@@ -1,6 +1,6 @@
 import { Kind, type Limits, parseGroup, SealwayError } from '@sealway/protocol'
 import { Acked, messageId, type Receipt } from './acked.js'
-import { Broadcast, type BroadcastReport } from './broadcast.js'
+import { Broadcast } from './broadcast.js'
 import { Call, type Calls, type Pending } from './calls.js'
 import { refuseAborted, timeoutOf, type WaitOptions } from './deadline.js'
 import { checkNeed, Gather } from './gather.js'
@@ -11,6 +11,7 @@ import type { Outlets } from './outlets.js'
 import { ackOnlyFlag, earlyOrKeptFlag } from './payload.js'
 import type { Attempts } from './policy/attempts.js'
 import type { Policies } from './policy/policy.js'
+import type { BroadcastReport } from './report.js'
 import type {
   AckedOptions,
   BroadcastOptions,
@@ -138,7 +139,7 @@ export class Questions {
     const what = `broadcast ${action} to ${name}`
     return new Promise((resolve, reject) => {
       const broadcast = new Broadcast(calls, this.begin(what, options), outlet, what, timeoutMs, options?.signal)
-      broadcast.want = want
+      broadcast.report.want = want
       broadcast.resolve = resolve
       broadcast.reject = reject
       const flags = extraFlags | (want === 'acks' ? ackOnlyFlag : 0)
@@ -184,7 +185,7 @@ export class Questions {
     const what = `gather ${action} from ${name}`
     return new Promise((resolve, reject) => {
       const gather = new Gather(calls, this.begin(what, options), outlet, what, timeoutMs, options?.signal)
-      gather.want = 'replies'
+      gather.report.want = 'replies'
       gather.need = need
       gather.onEnough = () => this.withdraw(gather)
       gather.resolve = (report) => resolve(report.ok.map((from) => ({ from, body: report.replies.get(from) })))

@@ -1,42 +1,33 @@
 import type { SealedFrame } from '../crypto/seal.js'
-
-/** Waits between the copies of one frame, ms: 1, 2, 4 s, then every 4 s while a deadline lasts (SEMANTICS.md). */
-const firstWaitMs = 1_000
-const longestWaitMs = 4_000
-/** Spread, so that nodes which lost the same mediator do not come back in step. */
-const spread = 0.2
+import { Resending } from './resending.js'
 
 /** A sealed frame kept until all who wait for it are settled. What is sent again are the same bytes, never a new seal. */
-export class Unacked {
-  /** Waiters that are not settled. */
-  open = 0
-  attempts = 1
-  private dueAt: number
-
+export class Unacked extends Resending {
   constructor(
     readonly frame: SealedFrame,
     now: number,
-    private readonly random: () => number,
+    random: () => number,
   ) {
-    this.dueAt = now + this.wait()
+    super(now, random)
+  }
+}
+
+/** Sealed frames that are sent again until they are acknowledged. */
+export class UnackedFrames {
+  /** Oldest first. */
+  readonly all = new Set<Unacked>()
+  bytes = 0
+
+  add(kept: Unacked): Unacked {
+    this.all.add(kept)
+    this.bytes += kept.frame.bytes
+    return kept
   }
 
-  isDue(now: number): boolean {
-    return now >= this.dueAt
-  }
-
-  sent(now: number): void {
-    this.attempts++
-    this.dueAt = now + this.wait()
-  }
-
-  /** The way is open again: at once. */
-  hurry(now: number): void {
-    this.dueAt = now
-  }
-
-  private wait(): number {
-    const ms = Math.min(firstWaitMs * 2 ** (this.attempts - 1), longestWaitMs)
-    return ms * (1 - spread + 2 * spread * this.random())
+  /** @returns false where it was not kept any more */
+  delete(kept: Unacked): boolean {
+    if (!this.all.delete(kept)) return false
+    this.bytes -= kept.frame.bytes
+    return true
   }
 }

@@ -1,8 +1,8 @@
-import type { Want } from './broadcast.js'
 import type { WaitOptions } from './deadline.js'
 import type { Need } from './gather.js'
 import type { MetaOptions } from './meta.js'
 import type { PolicyOptions } from './policy/policy.js'
+import type { Want } from './report.js'
 
 export interface SendOptions extends WaitOptions, MetaOptions {}
 

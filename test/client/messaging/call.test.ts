@@ -125,7 +125,7 @@ describe('call', () => {
     for (const action of typeof answer === 'object' && Buffer.isBuffer(answer)
       ? ['ask']
       : ['ask', 'fail', 'fail later']) {
-      const error = await rejection(alice.call('bob', action, undefined, { timeout: 2_000 }))
+      const error = await rejection(alice.call('bob', action, undefined, { timeout: 60_000 }))
       expect(error).toMatchObject({ code: 'EXCEPTION', outcome: 'unknown' })
     }
     expect(bob.connected).toBe(true)

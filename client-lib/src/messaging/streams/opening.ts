@@ -1,5 +1,6 @@
 import type { SealwayError } from '@sealway/protocol'
-import { type Calls, errorOf, Pending } from '../calls.js'
+import { errorOf } from '../answer-error.js'
+import { type Calls, Pending } from '../calls.js'
 import type { Outlet } from '../outlet.js'
 
 /** A stream that was asked for and that nobody has accepted yet: until then it fares as a call. */

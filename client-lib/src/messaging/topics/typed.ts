@@ -1,6 +1,6 @@
-import type { BroadcastReport } from '../broadcast.js'
 import type { Command, Context } from '../delivery.js'
 import type { Handler } from '../middleware.js'
+import type { BroadcastReport } from '../report.js'
 import type { ReceivedEvent } from './event-reader.js'
 import type { SubscribeOptions } from './subscriptions.js'
 import type { PublishOptions } from './topics.js'
