@@ -3,6 +3,7 @@ import { accessSync, constants, existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { type Browser, chromium } from 'playwright-core'
+import { patienceMs } from './patience'
 
 const run = promisify(execFile)
 const installWithinMs = 15 * 60_000
@@ -47,7 +48,15 @@ const isProgram = (path: string): boolean => {
 /** A browser of the test's own: close it at its end. Installs Chromium where there is none and this is root's Debian. */
 export async function openBrowser(say = (line: string) => console.error(line)): Promise<Browser> {
   const executablePath = findChromium() ?? (await install(say))
-  return chromium.launch({ executablePath, args: flags })
+  const browser = await chromium.launch({ executablePath, args: flags, timeout: patienceMs })
+  // Its own 30 s for each wait in a page would measure the machine.
+  const newContext = browser.newContext.bind(browser)
+  browser.newContext = async (options) => {
+    const context = await newContext(options)
+    context.setDefaultTimeout(patienceMs)
+    return context
+  }
+  return browser
 }
 
 async function install(say: (line: string) => void): Promise<string> {
