@@ -12,7 +12,9 @@ const open: { close(): Promise<unknown> }[] = []
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'sealway-names-'))
-  started = await startMediator({ ipcPath: join(folder, 's.sock') })
+  // Who is alive may take its time to say so: nobody here loses its name by being slow.
+  const limits = { probeMs: 30_000, helloTimeoutMs: 60_000 }
+  started = await startMediator({ ipcPath: join(folder, 's.sock'), limits })
 })
 afterEach(async () => {
   for (const each of open.splice(0)) await each.close()
@@ -61,9 +63,16 @@ describe.each(['tcp', 'ipc', 'ws', 'http'])('over %s', (transport) => {
 })
 
 it('a process that does not answer loses its name to another', async () => {
-  const silent = await raw('orders-3', randomBytes(16).toString('hex'))
-  await node('orders-3')
-  await silent.untilClosed()
+  const { mediator, url, jwtSecret } = await startMediator({ limits: { helloTimeoutMs: 60_000 } })
+  try {
+    const silent = await joinLink(url, jwtSecret, { name: 'orders-3', instance: randomBytes(16).toString('hex') })
+    const token = () => tokenFor(jwtSecret, 'orders-3').token
+    const taker = await connect(url, { name: 'orders-3', groups: ['g1'], keys, token })
+    await silent.untilClosed()
+    await taker.close()
+  } finally {
+    await mediator.close()
+  }
 })
 
 it('of several that claim one name at once exactly one has it', async () => {
