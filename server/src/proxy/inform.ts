@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import { hopByHop, type RawHeaders, type ResponseHead } from '@sealway/protocol'
+import { listedBy } from './response-headers.js'
 import type { Visit } from './visit.js'
 
 /** Hands on an answer below 200, but for 101: another one follows it (RFC 9110 s15.2). */
@@ -13,10 +14,22 @@ export function inform(visit: Visit, head: ResponseHead): void {
     // Node keeps in mind that it said so: else it would end the connection after the answer.
     response.writeContinue()
   } else if (response.socket) {
-    response.socket.write(headText(head), 'latin1')
+    response.socket.write(headText({ ...head, headers: ofMessage(head.headers) }), 'latin1')
   } else if (head.status === 103) {
-    behindOthers(visit, head.headers)
+    behindOthers(visit, ofMessage(head.headers))
   }
+}
+
+/** What does not concern the connection, or a body, which there is none of. */
+function ofMessage(headers: RawHeaders): string[] {
+  const listed = listedBy(headers)
+  const kept: string[] = []
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i]!.toLowerCase()
+    if (hopByHop.has(name) || name === 'content-length' || listed?.includes(name)) continue
+    kept.push(headers[i]!, headers[i + 1]!)
+  }
+  return kept
 }
 
 /**
@@ -27,7 +40,7 @@ function behindOthers({ response }: Visit, headers: RawHeaders): void {
   const hints = new Map<string, string[]>()
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i]!.toLowerCase()
-    if (!isOfConnection(name)) hints.set(name, [...(hints.get(name) ?? []), headers[i + 1]!])
+    hints.set(name, [...(hints.get(name) ?? []), headers[i + 1]!])
   }
   try {
     response.writeEarlyHints(
@@ -38,14 +51,9 @@ function behindOthers({ response }: Visit, headers: RawHeaders): void {
   }
 }
 
-const isOfConnection = (name: string): boolean => hopByHop.has(name) || name === 'content-length'
-
 /** Where it is written past Node, nothing in it may end a line: the protocol, or Node's parser, has seen to that. */
 export function headText({ status, reason, headers }: ResponseHead): string {
   let text = `HTTP/1.1 ${status} ${reason === '' ? (STATUS_CODES[status] ?? '') : reason}\r\n`
-  for (let i = 0; i < headers.length; i += 2) {
-    if (status !== 101 && isOfConnection(headers[i]!.toLowerCase())) continue
-    text += `${headers[i]}: ${headers[i + 1]}\r\n`
-  }
+  for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`
   return `${text}\r\n`
 }

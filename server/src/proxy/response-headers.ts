@@ -42,7 +42,8 @@ export function responseHeaders(head: ResponseHead): AnswerHeaders | string {
   return { headers, length }
 }
 
-function listedBy(headers: RawHeaders): string[] | undefined {
+/** Header names that `Connection` lists, lower case. */
+export function listedBy(headers: RawHeaders): string[] | undefined {
   let listed: string[] | undefined
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i]!

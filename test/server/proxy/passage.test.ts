@@ -145,7 +145,18 @@ describe('a request to one node', () => {
     ]
     client.send(...ask('first').slice(0, -1), ...ask('second').slice(0, -1), ...ask('third'))
     const [first, second, third] = [await node.exchange(0), await node.exchange(1), await node.exchange(2)]
-    const links = ['Link', '</a.css>; rel=preload', 'Link', '</b.js>; rel=preload', 'X-One', '1', 'Connection', 'close']
+    const links = [
+      'Link',
+      '</a.css>; rel=preload',
+      'Link',
+      '</b.js>; rel=preload',
+      'X-One',
+      '1',
+      'Connection',
+      'close, X-Two',
+      'X-Two',
+      '2',
+    ]
     second
       .raw(response(second.number, 102, []))
       .raw(response(second.number, 103, links))
@@ -170,7 +181,8 @@ describe('a request to one node', () => {
       [102, 'X-A'],
       [103, 'Link'],
     ] as const) {
-      exchange.raw(response(exchange.number, status, [name, '</x>; rel=preload']))
+      const hop = ['Connection', 'X-Hop', 'X-Hop', '1', 'Keep-Alive', 'timeout=5', 'Content-Length', '3']
+      exchange.raw(response(exchange.number, status, [name, '</x>; rel=preload', ...hop]))
     }
     exchange.respond(200)
     expect((await answer).informed).toEqual([
