@@ -120,6 +120,7 @@ export class Table<Row> {
     this.before.set(first)
     this.after.set(rows.length - last)
     const focused = document.activeElement
+    const hadFocus = focused !== null && this.body.contains(focused)
     const kept = new Map<string, Line>()
     let place: ChildNode = this.before.row
     for (let at = first; at < last; at++) {
@@ -140,6 +141,8 @@ export class Table<Row> {
     if (focused instanceof HTMLElement && focused !== document.activeElement && this.body.contains(focused)) {
       focused.focus({ preventScroll: true })
     }
+    // And one that has gone by: the keyboard stays in the table.
+    if (hadFocus && !focused.isConnected) this.element.focus({ preventScroll: true })
   }
 
   private newLine(key: string): Line {

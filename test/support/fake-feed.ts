@@ -61,6 +61,11 @@ export class FakeFeed {
     this.io.emit('edges', edges)
   }
 
+  /** Everybody is told these frames now. */
+  tellFrames(frames: readonly LiveFrame[]): void {
+    this.io.emit('frames', { frames, skipped: 0 })
+  }
+
   /** The address that logs a browser in, and shows this page. */
   link(path = '/'): string {
     return `${this.url}/login?next=${encodeURIComponent(path)}#${this.gateway.deps.operators.links.make()}`

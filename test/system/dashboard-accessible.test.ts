@@ -130,6 +130,19 @@ describe('by keyboard alone', () => {
     await close()
   })
 
+  it('one stays in the tail of frames when the row that had the focus has gone by', async () => {
+    const { page, close } = await openTab(browser)
+    await page.goto(feed.link('/traffic'))
+    await page.locator('tbody tr[aria-rowindex="2"]').focus()
+    feed.tellFrames(Array.from({ length: 200 }, () => fakeFrame('node-3', 'node-4')))
+    await page.getByText('240 frames, newest first.').waitFor()
+    const region = page.getByRole('region', { name: 'Frames, scrolls' })
+    expect(await region.evaluate((element) => element === document.activeElement)).toBe(true)
+    await page.keyboard.press('Tab')
+    expect(await page.evaluate(() => document.activeElement?.getAttribute('aria-rowindex'))).toBe('2')
+    await close()
+  })
+
   it('a question is answered with Escape, and nothing was done', async () => {
     const { page, close } = await openTab(browser)
     await page.goto(feed.link('/nodes/node-5'))
