@@ -69,7 +69,8 @@ import { realTimers, type Timers } from './session/timers.js'
 const askTimeoutMs = 1_000
 /**
  * Registers a node with the mediator and resolves when it is ready to send and receive.
- * While the mediator cannot be reached it keeps trying, until `timeout` or `signal`.
+ * While the mediator cannot be reached it keeps trying, until `timeout` or `signal`. What is sent to it waits until then,
+ * and for one turn more: handlers that are set as soon as it has resolved miss nothing.
  * @throws SealwayError `INVALID_ARGUMENT`, `NO_KEY`, `WEAK_SECRET` (options); `NOT_CONNECTED` (never reached);
  * `UNAUTHORIZED`, `FORBIDDEN`, `NAME_IN_USE` and others as the mediator says
  */
@@ -126,6 +127,7 @@ export class Node {
   private readonly mediatorClock: MediatorClock
   private readonly keyring: Keyring
   private readonly timers: Timers
+  private readonly nextTurn: Surroundings['nextTurn']
   private readonly keysFile: { reload(): void; close(): void } | undefined
   private welcome: Welcome | undefined
   private connection: NodeEvents['connected'] | undefined
@@ -138,6 +140,7 @@ export class Node {
     this.groups = groups
     this.keyring = options.keyring
     this.timers = surroundings.timers ?? realTimers
+    this.nextTurn = surroundings.nextTurn
     this.clock = surroundings.clock
     this.mediatorClock = new MediatorClock(this.clock, this.timers.monotonic)
     this.events = new Emitter((error) => logger.error({ err: error }, 'a listener threw'))
@@ -381,6 +384,7 @@ export class Node {
     if (this.lifetime.state === 'draining') link.goaway()
     for (const group of this.watches.groups) void this.directory.rewatch(link, group)
     this.handover.end()
+    if (this.registration.isDone) link.open()
     void this.readyAfter(link)
     this.options.logger.info({ node: this.name, epoch: welcome.epoch }, 'registered')
     this.connection = { mediator: welcome.mediator, epoch: welcome.epoch, transport: link.transport }
@@ -391,7 +395,10 @@ export class Node {
   private async readyAfter(link: Link): Promise<void> {
     const { members, timers, messenger, options } = this
     await followPolicies(link, { policies: messenger.policies, members, timers, logger: options.logger })
-    if (this.dialer.link === link) this.registration.done()
+    if (this.dialer.link !== link) return
+    this.registration.done()
+    // Whoever waited for this sets its handlers now: a message that is here already must not find none.
+    this.nextTurn(() => link.open())
   }
 
   private down(error: SealwayError, retryInMs: number): void {

@@ -31,6 +31,7 @@ export class FakeMediator {
   dialled = 0
   /** What a dial ends with, instead of a connection. */
   refusal: SealwayError | undefined
+  answersPolicies = true
   /** What it does with a hello. */
   onHello: (link: FakeLink) => void = (link) => link.welcome()
 
@@ -61,9 +62,10 @@ export class FakeMediator {
         reader.push(chunk, (bytes, at, end) => {
           const frame = new Uint8Array(bytes.subarray(at, end))
           if (link) {
-            if (asksForPolicies(frame))
-              connection.write([encodeJson(FrameType.answer, { policies: 0 }, readU32(frame, 8))])
-            else link.frames.push(frame)
+            if (asksForPolicies(frame)) {
+              if (this.answersPolicies)
+                connection.write([encodeJson(FrameType.answer, { policies: 0 }, readU32(frame, 8))])
+            } else link.frames.push(frame)
           } else {
             link = this.met(connection, decodeJson(bytes.subarray(at + headerBytes, end)) as Hello)
             this.onHello(link)

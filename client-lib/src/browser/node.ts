@@ -30,7 +30,8 @@ const flushMs = 1_000
 
 /**
  * Registers this page with the mediator and resolves when it is ready to send and receive.
- * While the mediator cannot be reached it keeps trying, until `timeout` or `signal`.
+ * While the mediator cannot be reached it keeps trying, until `timeout` or `signal`. What is sent to it waits until then,
+ * and for one turn more: handlers that are set as soon as it has resolved miss nothing.
  * @throws SealwayError `INVALID_ARGUMENT`, `NO_KEY` (options); `NOT_CONNECTED` (never reached); `UNAUTHORIZED`,
  * `FORBIDDEN`, `NAME_IN_USE` and others as the mediator says
  */
@@ -65,8 +66,9 @@ export class PageNode {
   constructor(
     private readonly options: ResolvedPage,
     private readonly keyring: PageKeyring,
-    { clock, random, timers }: PageSurroundings,
+    private readonly surroundings: PageSurroundings,
   ) {
+    const { clock, random, timers } = surroundings
     const { name, groups, limits, logger, instance, meta, url, transport, token } = options
     this.name = name
     this.groups = groups
@@ -164,6 +166,9 @@ export class PageNode {
     this.handover.end()
     this.options.logger.info({ node: this.name, epoch: welcome.epoch }, 'registered')
     this.events.emit('connected', { mediator: welcome.mediator, epoch: welcome.epoch, transport: link.transport })
+    if (this.registration.isDone) link.open()
+    // Whoever waited for this sets its handlers now: a message that is here already must not find none.
+    else this.surroundings.timers.set(() => link.open(), 0)
     this.registration.done()
   }
 

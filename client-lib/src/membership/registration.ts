@@ -19,6 +19,8 @@ export interface RegistrationParts {
 export class Registration {
   /** What went wrong last. */
   obstacle: SealwayError | undefined
+  /** It came to an end, either way. */
+  isDone = false
   private onDone: ((error?: SealwayError) => void) | undefined
   private readonly parts: RegistrationParts
 
@@ -46,6 +48,7 @@ export class Registration {
 
   /** It is ready, or it has ended. */
   done(error?: SealwayError): void {
+    this.isDone = true
     this.onDone?.(error)
   }
 

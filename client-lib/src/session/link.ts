@@ -51,6 +51,9 @@ export interface LinkEvents {
   closed(error: SealwayError): void
 }
 
+/** Of what others send before this side is ready for it, bytes; more waits in the mediator. */
+const maxHeldBytes = 1024 * 1024
+
 /** How many questions may wait for their answers at once. */
 const maxQueries = 1_024
 
@@ -71,6 +74,9 @@ export class Link {
   private pingedAt = 0
   private ended = false
   private full = false
+  /** What others have sent, until the link is opened. */
+  private held: Uint8Array[] | undefined = []
+  private heldBytes = 0
 
   /** @param allocate memory for frames that arrive in pieces; need not be cleared */
   constructor(connection: Connection, clock: () => number, allocate: (bytes: number) => Uint8Array) {
@@ -118,6 +124,29 @@ export class Link {
       this.write([encodeJson(FrameType.hello, hello)])
     })
     return this.welcome
+  }
+
+  /** What others send is handed on from now on, with what has come already: there is somebody to take it. */
+  open(): void {
+    const { held } = this
+    if (!held || this.ended) return
+    this.held = undefined
+    try {
+      for (const frame of held) this.onFrame(frame, 0, frame.length)
+    } catch (error) {
+      this.fail(error)
+    }
+    if (this.ended) return
+    if (held.length > 0) this.events!.idle()
+    if (this.heldBytes > maxHeldBytes) this.connection.resume()
+  }
+
+  /** It waits in here up to a bound, and in the mediator from then on. */
+  private hold(frame: Uint8Array): void {
+    this.held!.push(new Uint8Array(frame))
+    const before = this.heldBytes
+    this.heldBytes += frame.length
+    if (before <= maxHeldBytes && this.heldBytes > maxHeldBytes) this.connection.pause()
   }
 
   /** Writes whole frames. The bytes must not be changed afterwards. */
@@ -229,6 +258,10 @@ export class Link {
   private readonly onFrame = (bytes: Uint8Array, at: number, end: number): void => {
     if (this.ended) return
     const type = bytes[at + 4]!
+    if (this.held && fromOthers(type)) {
+      this.hold(bytes.subarray(at, end))
+      return
+    }
     const route = readU32(bytes, at + 8)
     const body = bytes.subarray(at + headerBytes, end)
     const events = this.events!
@@ -341,3 +374,10 @@ const notConnected = (message: string, cause?: unknown) =>
 const latin1 = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0))
 
 const toCode = (code: unknown): Code => (isCode(code) ? code : 'INTERNAL')
+
+/** Messages and requests, and what belongs to them. */
+const fromOthers = (type: number): boolean =>
+  type === FrameType.deliver ||
+  type === FrameType.announce ||
+  type === FrameType.retire ||
+  (type >= FrameType.request && type <= FrameType.reset)

@@ -1,4 +1,4 @@
-import { encodeJson, FrameType, limits, SealwayError } from '@sealway/protocol'
+import { encodeAnnounce, encodeFrame, encodeJson, FrameType, limits, SealwayError } from '@sealway/protocol'
 import { formatKey, generateKey } from '../../../client-lib/src/crypto/keys.js'
 import { connectWith, type Node } from '../../../client-lib/src/node.js'
 import type { ConnectOptions } from '../../../client-lib/src/options.js'
@@ -66,6 +66,62 @@ describe('the first link', () => {
     expect(mediator.last.hello.instance).toMatch(/^[0-9a-f]{32}$/)
     expect(node.connected).toBe(true)
     expect(node.transport).toBe('memory')
+  })
+
+  /** A frame that nobody can open: the node tells of it, once it is handed on. */
+  const unreadable = () => [
+    encodeAnnounce(7, 'bob', 'alice', ''),
+    encodeFrame(FrameType.deliver, 7, new Uint8Array(200)),
+  ]
+
+  it('hands on what came with the welcome when whoever waited for it listens, and not before', async () => {
+    mediator.onHello = ({ connection, hello }) => {
+      const welcome = encodeJson(FrameType.welcome, welcomeTo(hello, time.now))
+      // In one chunk, and behind it the beginning of a frame of which the rest comes later.
+      connection.write([Buffer.concat([welcome, ...unreadable(), encodeFrame(FrameType.pong).subarray(0, 5)])])
+      connection.write([encodeFrame(FrameType.pong).subarray(5), ...unreadable()])
+    }
+    const node = await begin()
+    const from: string[] = []
+    node.events.on('refused', (refusal) => from.push(refusal.from))
+    await until(() => from.length === 2, 'both are told')
+    expect(from).toEqual(['bob', 'bob'])
+    expect(node.connected).toBe(true)
+  })
+
+  it('lets the mediator keep what does not fit while it is not ready, and loses none of it', async () => {
+    const big = encodeFrame(FrameType.deliver, 7, new Uint8Array(60 * 1024))
+    mediator.answersPolicies = false
+    mediator.onHello = (link) => {
+      link.welcome()
+      link.connection.write([encodeAnnounce(7, 'bob', 'alice', '')])
+      for (let i = 0; i < 40; i++) link.connection.write([big])
+    }
+    let refused = 0
+    const beginning = begin().then((node) => {
+      node.events.on('refused', () => refused++)
+      return node
+    })
+    // It waits a second for the mediator's policies, and then does without.
+    await time.advance(2_000)
+    const node = await beginning
+    await until(() => refused === 40, 'all are told')
+    expect(node.connected).toBe(true)
+  })
+
+  it('hands on what comes with the welcome of a later link at once', async () => {
+    const node = await begin()
+    let refused = 0
+    node.events.on('refused', () => refused++)
+    mediator.onHello = (link) => {
+      link.welcome()
+      link.connection.write(unreadable())
+    }
+    mediator.last.connection.destroy()
+    await turns(5)
+    await time.advance(2_000)
+    await until(() => refused === 1, 'it is told')
+    expect(mediator.links.length).toBe(2)
   })
 
   it('keeps trying while the mediator cannot be reached, and gives up at its timeout, saying why', async () => {
