@@ -82,6 +82,8 @@ describe('sealway top', () => {
   it.each([
     ['a token that is none', ['--token', 'nonsense'], 'UNAUTHORIZED'],
     ['nobody there', ['--url', 'http://127.0.0.1:1'], 'NOT_CONNECTED'],
+    // Whatever digits the port has, nobody there is no refusal.
+    ['nobody at a port that reads like a status', ['--url', 'http://127.0.0.1:403'], 'NOT_CONNECTED'],
     ['what is no URL', ['--url', 'localhost'], 'INVALID_ARGUMENT'],
     ['a token that would travel in clear', ['--url', 'http://203.0.113.9:4568'], 'INVALID_ARGUMENT'],
   ])('says what is wrong with %s', async (_what, args, code) => {

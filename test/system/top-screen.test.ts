@@ -3,6 +3,7 @@ import { connect, type Node } from '@sealway/client'
 import { commandLine, type Screen } from '../support/command-line'
 import { tokenFor } from '../support/link'
 import { startMediator, type TestMediator } from '../support/mediator'
+import { freePort } from '../support/program'
 import { eventually } from '../support/until'
 
 const keys = `mk1_${randomBytes(32).toString('base64url')}`
@@ -17,13 +18,13 @@ let nodes: Node[]
 let sealway: ReturnType<typeof commandLine>
 let environment: { [name: string]: string }
 
-const config = (adminPort = 0, password = adminPassword) => ({
+const config = (adminPort: number, password = adminPassword) => ({
   adminPort,
   adminPassword: createSecretKey(Buffer.from(password)),
 })
 
 beforeEach(async () => {
-  mediator = await startMediator({ ...fixed, config: config() })
+  mediator = await startMediator({ ...fixed, port: await freePort(), config: config(await freePort()) })
   nodes = await Promise.all(
     Array.from({ length: 12 }, (_, i) =>
       connect(mediator.url, {
@@ -60,8 +61,9 @@ async function top(screen: Screen) {
 
 /** On the ports of the one before. */
 async function restart(password = adminPassword): Promise<void> {
-  const [port, adminPort] = [mediator.url, mediator.adminUrl].map((url) => Number(new URL(url).port))
-  mediator = await startMediator({ ...fixed, port: port!, config: config(adminPort, password) })
+  const portOf = (url: string): number => Number(new URL(url).port)
+  const { url, adminUrl } = mediator
+  mediator = await startMediator({ ...fixed, port: portOf(url), config: config(portOf(adminUrl), password) })
 }
 
 it('draws in place, on a screen of its own, and gives the shell its screen and cursor back', async () => {

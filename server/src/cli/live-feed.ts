@@ -60,9 +60,11 @@ export async function openFeed(world: Io, options: LiveOptions): Promise<LiveSoc
   }
 }
 
-/** Whether a WebSocket was not opened because its request was answered with a refusal. */
+/** Whether a WebSocket was not opened because its request was answered with a refusal: ws says it in words alone. */
 const isRefused = (cause: unknown): boolean =>
-  /40[013]/.test((cause as { readonly description?: { readonly message?: string } }).description?.message ?? '')
+  /^Unexpected server response: 40[013]$/.test(
+    (cause as { readonly description?: { readonly message?: string } }).description?.message ?? '',
+  )
 
 /** What a WebSocket that was not opened says of why: its request was answered, or nobody was there. */
 function refusal({ origin }: URL, cause: unknown): SealwayError {
