@@ -16,6 +16,8 @@ let started: TestMediator
 let tab: Tab
 let page: Page
 let nodes: Node[] = []
+/** What ends the talk of a test, also of one that failed before it did so itself. */
+const chats: (() => Promise<void>)[] = []
 
 beforeAll(async () => {
   dashboard = builtDashboard()
@@ -29,9 +31,11 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   const complaints = tab.complaints()
+  const over = Promise.all(chats.splice(0).map((stop) => stop()))
   await tab.close()
   await Promise.all(nodes.map((node) => node.close()))
   nodes = []
+  await over
   await started.mediator.close()
   expect(complaints).toEqual([])
 })
@@ -56,12 +60,15 @@ async function join(name: string, group = 'g'): Promise<Node> {
 function chatter(from: Node, to: string): () => Promise<void> {
   let isOver = false
   const talk = (async () => {
-    while (!isOver) await from.call(to, 'greet', { name: 'Ada' }).catch(() => {})
+    // A node that is closed refuses at once: without a turn between, nothing else would ever run again.
+    while (!isOver) await from.call(to, 'greet', { name: 'Ada' }).catch(() => new Promise(setImmediate))
   })()
-  return () => {
+  const stop = (): Promise<void> => {
     isOver = true
     return talk
   }
+  chats.push(stop)
+  return stop
 }
 
 describe('logging in', () => {
