@@ -36,6 +36,8 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    // How long a plugin took on a busy machine is no news for whoever starts a mediator.
+    rolldownOptions: { checks: { bundlerTimings: false } },
   },
   plugins: [packed],
 })
