@@ -16,6 +16,14 @@ type SocketOptions = ConstructorParameters<typeof Socket>[0] & {
   readonly onread: { readonly buffer: Uint8Array; readonly callback: (bytes: number) => boolean }
 }
 
+/** Its chunks go to the callback alone, so it needs no flow; Node's own `resume` begins one a tick later, whatever was paused. */
+class LinkSocket extends Socket {
+  override resume(): this {
+    this.read(0)
+    return this
+  }
+}
+
 export interface Received {
   readonly socket: Socket
   /** Undefined: chunks come as `data` events, each in memory of its own. */
@@ -50,7 +58,7 @@ export class ReceiveBuffer {
       },
     }
     ;(accepted as unknown as Owner)._handle = null
-    const socket = new Socket(options)
+    const socket = new LinkSocket(options)
     // The server counts the one that it accepted, and waits for its end.
     socket.once('close', () => accepted.destroy())
     return {

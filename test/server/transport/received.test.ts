@@ -71,6 +71,19 @@ it('reads nothing before somebody listens, and nothing while it is paused', asyn
   expect(String(await late.all)).toBe('late')
 })
 
+it('is paused by a pause in the turn in which it was resumed', async () => {
+  const [near, far] = await pair()
+  const adopted = new ReceiveBuffer().adopt(far)
+  sockets.push(adopted.socket)
+  const { all, memory } = reading(adopted, 4)
+  adopted.socket.pause()
+  near.write('soon')
+  for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
+  expect(memory.size).toBe(0)
+  adopted.socket.resume()
+  expect(String(await all)).toBe('soon')
+})
+
 it('writes, ends one direction after the other, and lets the server close', async () => {
   const [near, far] = await pair()
   const { socket, subscribe } = new ReceiveBuffer().adopt(far)
