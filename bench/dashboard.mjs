@@ -33,12 +33,7 @@ const kinds = {
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '12' } } })
 const rounds = Math.max(3, Number(values.rounds))
 const processes = new Processes()
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-  process.once(signal, async () => {
-    await processes.stopAll()
-    process.exit(130)
-  })
-}
+processes.stopAtSignals()
 try {
   const { endpoint, running } = await sealway.start(processes)
   if (running === undefined) throw new Error('the mediator was not started')

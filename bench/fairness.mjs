@@ -45,12 +45,7 @@ const othersLimit = Number(values.others ?? Number.POSITIVE_INFINITY)
 const retakes = 10
 const crowd = fileURLToPath(new URL('./harness/crowd.mjs', import.meta.url))
 const processes = new Processes(values.prof ? { profileFolder: fileURLToPath(new URL('./tmp', import.meta.url)) } : {})
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-  process.once(signal, async () => {
-    await processes.stopAll()
-    process.exit(130)
-  })
-}
+processes.stopAtSignals()
 try {
   processes.stage = 'fairness'
   const start = async (/** @type {string} */ label, /** @type {object} */ command) => {

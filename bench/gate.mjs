@@ -14,12 +14,7 @@ const rounds = 3
 const times = { warmUpMs: 400, measureMs: 600 }
 
 const processes = new Processes()
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-  process.once(signal, async () => {
-    await processes.stopAll()
-    process.exit(130)
-  })
-}
+processes.stopAtSignals()
 try {
   const run = await runRounds(
     {

@@ -23,13 +23,7 @@ if (profileFolder !== undefined) {
   mkdirSync(profileFolder, { recursive: true })
 }
 const processes = new Processes({ profileFolder })
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-  process.once(signal, async () => {
-    console.error(`\n${signal}: stopping what was started`)
-    await processes.stopAll()
-    process.exit(130)
-  })
-}
+processes.stopAtSignals()
 
 try {
   const machine = describeMachine()

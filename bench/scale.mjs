@@ -60,12 +60,7 @@ const times = { warmUpMs: 400, measureMs: Number(values.seconds) * 1_000 }
 const poolWarmUpMs = 3_000
 const crowd = fileURLToPath(new URL('./harness/crowd.mjs', import.meta.url))
 const processes = new Processes()
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-  process.once(signal, async () => {
-    await processes.stopAll()
-    process.exit(130)
-  })
-}
+processes.stopAtSignals()
 try {
   const idle = []
   /** @type {import('./harness/measure.mjs').Server[]} */

@@ -140,6 +140,17 @@ export class Processes {
     return running
   }
 
+  /** Whoever ends the bench ends what it started, too. */
+  stopAtSignals() {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+      process.once(signal, async () => {
+        console.error(`\n${signal}: stopping what was started`)
+        await this.stopAll()
+        process.exit(130)
+      })
+    }
+  }
+
   async stopAll() {
     this.#stopping = true
     await Promise.all([...this.#children].map((child) => stop(child)))
