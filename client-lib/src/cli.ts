@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import process from 'node:process'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { SealwayError } from '@sealway/protocol'
+import { type Code, meaningOf, SealwayError } from '@sealway/protocol'
 import type { WaitOptions } from './messaging/deadline.js'
 import { connect, type Node } from './node.js'
 import type { ConnectOptions } from './options.js'
@@ -121,18 +122,21 @@ type Verb = (
   wait: WaitOptions & { want: 'acks' | 'replies' },
 ) => Promise<Result>
 
+/** Whether a name that nobody holds is known is asked of the mediator's database: that long a refusal is waited for, ms. */
+const lookUpMs = 250
+
 const verbs = new Map<string, Verb>([
   [
     'send',
     async (node, to, action, body, { timeout }) => {
-      let refused: string | undefined
-      node.events.on('dropped', ({ code }) => {
-        refused = code
-      })
+      const refused = new Promise<Code>((resolve) => node.events.on('dropped', ({ code }) => resolve(code)))
       await node.send(to, action, body, { timeout: timeout! })
       // A refusal comes back behind the message; one more question to the mediator comes back behind that.
       await node.peers(node.groups[0]!, { timeout: timeout! })
-      if (refused !== undefined) throw new SealwayError(refused as SealwayError['code'], { target: to })
+      const code = await Promise.race([refused, sleep(lookUpMs, undefined)])
+      if (code !== undefined) {
+        throw new SealwayError(code, { message: `send ${action} to ${to}: ${meaningOf(code)}`, target: to })
+      }
       return { json: { sent: true, to, action }, text: `sent ${action} to ${to}` }
     },
   ],
