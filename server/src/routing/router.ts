@@ -131,8 +131,8 @@ export class Router {
     if (outcome.rejected !== 'OFFLINE' || !route.lookup) reject(outcome.rejected, run)
     // Offline, or never heard of? The database is being asked; the window bounds what waits for its answer.
     else {
-      // The run is ours during this call only; who watches is told of it after that.
-      const kept = this.watcher ? new Uint8Array(run) : run
+      // The run is ours during this call only; who watches by then is told of it.
+      const kept = new Uint8Array(run)
       void route.lookup.then(() => reject(route.absence ?? 'OFFLINE', kept))
     }
   }
