@@ -37,8 +37,6 @@ export interface AnswerReader {
 
 /** Longest body of a data frame, bytes: small frames let other exchanges through between them. */
 export const maxDataBytes = 64 * 1024
-/** Below this a chunk is copied behind its header: cheaper than one more part of a write. */
-const copyBelowBytes = 2 * 1024
 /** Of 1xx answers, in one exchange: they use no window, so they are counted. */
 const maxInformed = 16
 const noBytes = new Uint8Array(0)
@@ -108,12 +106,8 @@ export class Exchange {
         return false
       }
       const part = size === chunk.length ? chunk : chunk.subarray(at, at + size)
-      if (size < copyBelowBytes) {
-        tunnel.push(encodeData(number, part, false))
-      } else {
-        tunnel.push(dataHeader(number, size, false))
-        tunnel.push(part)
-      }
+      tunnel.push(dataHeader(number, size, false))
+      tunnel.push(part)
       this.sendWindow -= size
       at += size
     }

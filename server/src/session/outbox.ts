@@ -92,10 +92,9 @@ export class Outbox {
   private handed = 0
   private entries: Entry[] = []
   private head = 0
-  /** Bytes that were ever queued, handed to the connection, and written. */
+  /** Bytes that were ever queued, and handed to the connection. */
   private queuedEnd = 0
   private handedEnd = 0
-  private writtenEnd = 0
   /** The block that is being filled, and its piece if that may still grow. */
   private fill: Block | undefined
   private tail: Piece | undefined
@@ -207,6 +206,7 @@ export class Outbox {
     if (this.waiting) this.parts.budget.usedBytes += block.room
     return block
   }
+
   private askFlush(): void {
     if (this.scheduled) return
     this.scheduled = true
@@ -226,7 +226,7 @@ export class Outbox {
   }
 
   /**
-   * Writes what waits. With more than `maxBytes`, it writes about so much, and asks to be flushed again.
+   * Writes what waits. With more than `maxBytes`, it writes so much, and asks to be flushed again.
    * @returns bytes handed to the connection
    */
   flush(maxBytes = Number.POSITIVE_INFINITY): number {
@@ -291,8 +291,9 @@ export class Outbox {
       this.tail = undefined
     } else this.pieces.splice(0, this.handed)
     this.handed = 0
-    this.writtenEnd = this.handedEnd
-    while (this.head < this.entries.length && this.entries[this.head]!.end <= this.writtenEnd) {
+    // Who is told of it below may write here in turn: that is not written yet.
+    const writtenEnd = this.handedEnd
+    while (this.head < this.entries.length && this.entries[this.head]!.end <= writtenEnd) {
       const entry = this.entries[this.head++]!
       this.bytes -= entry.bytes
       this.frames -= entry.frames
