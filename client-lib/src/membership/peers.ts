@@ -1,4 +1,5 @@
 import { type Peer, type PeerChange, SealwayError } from '@sealway/protocol'
+import { Backlog } from '../messaging/backlog.js'
 
 /** Changes that wait for whoever watches; a reader that is further behind is told to start anew. */
 const maxBacklog = 10_000
@@ -54,17 +55,14 @@ export class PeerWatches {
 
 class Reader implements PeerReader, AsyncIterableIterator<PeerChange> {
   private readonly known = new Map<string, Peer>()
-  private readonly backlog: PeerChange[] = []
-  private wake: (() => void) | undefined
-  private ended = false
+  private readonly backlog = new Backlog<PeerChange>(maxBacklog)
 
   constructor(private readonly onEnd: () => void) {}
 
   push(change: PeerChange): void {
     if (change.type === 'joined') this.known.set(change.peer.name, change.peer)
     else this.known.delete(change.peer.name)
-    if (this.backlog.length < maxBacklog) this.backlog.push(change)
-    this.wake?.()
+    this.backlog.push(change)
   }
 
   refresh(group: string, peers: readonly Peer[]): void {
@@ -76,23 +74,15 @@ class Reader implements PeerReader, AsyncIterableIterator<PeerChange> {
   }
 
   end(): void {
-    this.ended = true
-    this.wake?.()
+    this.backlog.end()
   }
 
-  async next(): Promise<IteratorResult<PeerChange>> {
-    while (this.backlog.length === 0) {
-      if (this.ended) return { done: true, value: undefined }
-      await new Promise<void>((resolve) => {
-        this.wake = resolve
-      })
-      this.wake = undefined
-    }
-    return { done: false, value: this.backlog.shift()! }
+  next(): Promise<IteratorResult<PeerChange>> {
+    return this.backlog.next()
   }
 
   async return(): Promise<IteratorResult<PeerChange>> {
-    this.ended = true
+    this.end()
     this.onEnd()
     return { done: true, value: undefined }
   }

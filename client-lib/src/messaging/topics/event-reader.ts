@@ -1,3 +1,4 @@
+import { Backlog } from '../backlog.js'
 import type { Command, Context } from '../delivery.js'
 
 /** Events that wait for a reader; a reader that is further behind loses the newest, and is told how many. */
@@ -15,10 +16,8 @@ export interface ReceivedEvent<Body = unknown> {
 
 /** Turns a subscription into an async iterable; `break` ends the subscription. */
 export class EventReader<Body> implements AsyncIterableIterator<ReceivedEvent<Body>> {
-  private readonly backlog: ReceivedEvent<Body>[] = []
+  private readonly backlog = new Backlog<ReceivedEvent<Body>>(maxBacklog)
   private missed = 0
-  private wake: (() => void) | undefined
-  private ended = false
   private unsubscribe: () => void = () => {}
 
   attach(unsubscribe: () => void): this {
@@ -27,31 +26,22 @@ export class EventReader<Body> implements AsyncIterableIterator<ReceivedEvent<Bo
   }
 
   readonly take = (command: Command<Body>, { from }: Context): void => {
-    if (this.backlog.length >= maxBacklog) {
+    if (this.backlog.full) {
       this.missed++
       return
     }
     const { action: event, body, meta } = command
     this.backlog.push({ event, from, body, meta, missed: this.missed })
     this.missed = 0
-    this.wake?.()
   }
 
   readonly end = (): void => {
-    this.ended = true
+    this.backlog.end()
     this.unsubscribe()
-    this.wake?.()
   }
 
-  async next(): Promise<IteratorResult<ReceivedEvent<Body>>> {
-    while (this.backlog.length === 0) {
-      if (this.ended) return { done: true, value: undefined }
-      await new Promise<void>((resolve) => {
-        this.wake = resolve
-      })
-      this.wake = undefined
-    }
-    return { done: false, value: this.backlog.shift()! }
+  next(): Promise<IteratorResult<ReceivedEvent<Body>>> {
+    return this.backlog.next()
   }
 
   async return(): Promise<IteratorResult<ReceivedEvent<Body>>> {
