@@ -231,6 +231,7 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
     policyFeed.stop()
     live.close()
     for (const hub of hubs) hub.engine.close()
+    proxy.close()
     await Promise.all(Array.from(servers, ([server, sockets]) => closeServer(server, sockets)))
     httpLinks.close()
     direct.close()

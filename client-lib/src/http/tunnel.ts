@@ -6,6 +6,7 @@ import {
   encodeReset,
   FrameType,
   type Limits,
+  Numbered,
   type RequestHead,
   SealwayError,
 } from '@sealway/protocol'
@@ -32,7 +33,7 @@ const gatheredBytes = 256 * 1024
 /** The exchanges of one link: requests that the mediator hands to this node, in clear. */
 export class Tunnel {
   readonly parts: TunnelParts
-  private readonly exchanges = new Map<number, TunnelExchange>()
+  private readonly exchanges = new Numbered<TunnelExchange>()
   /** Those that wait for the link, in the order in which they began to wait. */
   private readonly blocked = new Set<TunnelExchange>()
   private gathered: Uint8Array[] = []
@@ -85,7 +86,7 @@ export class Tunnel {
   lost(error: SealwayError): void {
     this.ended = true
     this.gathered = []
-    const open = [...this.exchanges.values()]
+    const open = this.exchanges.values()
     this.exchanges.clear()
     this.blocked.clear()
     for (const exchange of open) exchange.abort(error)

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { ClientRequest } from './client.js'
 import { parseIp } from './direct/ip.js'
 
 /** Whose `Forwarded` and `X-Forwarded-*` are believed: nobody's, a proxy's on this machine, everybody's. */
@@ -17,14 +17,17 @@ const isLoopback = (address: string): boolean => address === '::1' || plain(addr
  * Who asks: the other end of the connection, or whom a proxy that is believed speaks for. What that proxy added itself
  * comes last in `X-Forwarded-For`; whatever stands before it anybody may have written.
  */
-export function clientAddress({ socket, headers }: IncomingMessage, trust: TrustProxy): string {
+export function clientAddress({ socket, rawHeaders }: ClientRequest, trust: TrustProxy): string {
   const remote = socket.remoteAddress
-  const forwarded = trusts(trust, remote) ? lastOf(headers['x-forwarded-for']) : undefined
+  const forwarded = trusts(trust, remote) ? lastForwarded(rawHeaders) : undefined
   return forwarded !== undefined && parseIp(forwarded) ? plain(forwarded) : remote === undefined ? '' : plain(remote)
 }
 
-const lastOf = (header: string | string[] | undefined): string | undefined =>
-  String(header ?? '')
-    .split(',')
-    .at(-1)
-    ?.trim()
+function lastForwarded(rawHeaders: readonly string[]): string | undefined {
+  for (let i = rawHeaders.length - 2; i >= 0; i -= 2) {
+    const name = rawHeaders[i]!
+    if (name.length === 15 && name.toLowerCase() === 'x-forwarded-for')
+      return rawHeaders[i + 1]!.split(',').at(-1)!.trim()
+  }
+  return undefined
+}

@@ -1,8 +1,9 @@
 import { type IncomingMessage, type RequestListener, type Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Duplex, Writable } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import type { Log } from '../observe/log.js'
 import type { Callers } from './callers.js'
+import type { Client, ClientRequest, Whole } from './client.js'
 import { clientAddress, type TrustProxy } from './client-address.js'
 import { answerClientErrors } from './client-errors.js'
 import { type Directory, type Members, noToken, type Question, type Way } from './directory.js'
@@ -33,10 +34,17 @@ export interface FrontParts {
   readonly draining: () => boolean
 }
 
+/** What closes when a visit is over. */
+interface Held {
+  on(event: 'close', listener: () => void): unknown
+}
+
 type Go = (visit: Visit, way: Way) => void
 const forward: Go = (visit, way) => way.upstream.forward(visit, way.destination)
 
 type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+
+const noneTried: ReadonlySet<string> = new Set()
 
 /** A body for REST must be there within this time, ms. */
 const restBodyMs = 15_000
@@ -45,28 +53,24 @@ const restBodyMs = 15_000
 export class Front {
   private readonly parts: FrontParts
   private readonly visitParts: VisitParts
-  private readonly visits = new Set<Visit>()
   private readonly whenIdle = new Set<() => void>()
 
   constructor(parts: FrontParts) {
     this.parts = parts
     const { log, outcomes, uploads, monotonic } = parts
-    this.visitParts = { log, outcomes, uploads, monotonic, ended: (visit) => this.ended(visit) }
+    this.visitParts = { log, outcomes, uploads, monotonic, ended: () => this.ended() }
   }
 
   /** Requests under way. */
-  get inFlight(): number {
-    return this.visits.size
-  }
+  inFlight = 0
 
-  private ended(visit: Visit): void {
-    this.visits.delete(visit)
-    if (this.visits.size === 0) for (const idle of [...this.whenIdle]) idle()
+  private ended(): void {
+    if (--this.inFlight === 0) for (const idle of [...this.whenIdle]) idle()
   }
 
   /** Resolves when no request is under way, or `stop` fires. */
   idle(stop: AbortSignal): Promise<void> {
-    if (this.visits.size === 0 || stop.aborted) return Promise.resolve()
+    if (this.inFlight === 0 || stop.aborted) return Promise.resolve()
     return new Promise((resolve) => {
       const done = (): void => {
         this.whenIdle.delete(done)
@@ -106,7 +110,7 @@ export class Front {
   }
 
   /** A defect of ours costs one request, and not the process. */
-  private safely(response: ServerResponse, work: () => void): void {
+  private safely(response: { destroy(): unknown }, work: () => void): void {
     try {
       work()
     } catch (error) {
@@ -115,7 +119,33 @@ export class Front {
     }
   }
 
-  private targetOf(request: IncomingMessage): Target | NoTarget | undefined {
+  /**
+   * Takes a request that came whole, where it is clear at once who answers it, and that is over a link.
+   * @returns false: Node's server is to read it, and nothing was done
+   */
+  readonly take = (client: Whole): boolean => {
+    const { request, response } = client
+    const target = this.targetOf(request)
+    if (!target || target === 'no-name' || target.mode === 'many' || this.parts.draining()) return false
+    const guarded = guard(request)
+    if ('code' in guarded) return false
+    const { caller, dropAuthorization } = this.parts.callers.of(guarded)
+    const question = { target, method: request.method!, caller }
+    const found = this.parts.directory[target.mode](question, noneTried)
+    if (found instanceof Promise) {
+      // Who asks again is told the same.
+      found.catch(() => {})
+      return false
+    }
+    if ('code' in found || !found.upstream.takesWhole) return false
+    this.safely(response, () => {
+      const visit = this.visit(client, guarded, target, dropAuthorization, false)
+      this.find(visit, question, forward, true, response, found)
+    })
+    return true
+  }
+
+  private targetOf(request: ClientRequest): Target | NoTarget | undefined {
     const { domain } = this.parts
     const url = request.url!
     if (domain !== undefined) {
@@ -156,24 +186,22 @@ export class Front {
       this.turnAway(request, response, caller ? noName : noToken)
       return undefined
     }
-    const visit = new Visit(request, response, guarded, target, this.visitParts)
-    this.visits.add(visit)
-    visit.head = {
-      method: request.method!,
-      target: target.path,
-      headers: this.headersFor(request, guarded, target, dropAuthorization, upgrade),
-    }
+    const visit = this.visit({ request, response }, guarded, target, dropAuthorization, upgrade)
     return { visit, question: { target, method: request.method!, caller } }
   }
 
-  private headersFor(
-    request: IncomingMessage,
-    guarded: Guarded,
-    { prefix, group }: Target,
-    dropAuthorization: boolean,
-    upgrade: boolean,
-  ): string[] {
-    return requestHeaders({ request, guarded, trust: this.parts.trust, dropAuthorization, upgrade, prefix, group })
+  private visit(client: Client, guarded: Guarded, target: Target, dropAuthorization: boolean, upgrade: boolean): Visit {
+    const { request } = client
+    const { prefix, group, path } = target
+    const visit = new Visit(client, guarded, target, this.visitParts)
+    this.inFlight++
+    const { trust } = this.parts
+    visit.head = {
+      method: request.method!,
+      target: path,
+      headers: requestHeaders({ request, guarded, trust, dropAuthorization, upgrade, prefix, group }),
+    }
+    return visit
   }
 
   /** What is not even a visit: the connection is not used again, as nobody knows what else is wrong with it. */
@@ -185,11 +213,14 @@ export class Front {
     if (hasBody(request)) uploads.leave(request)
   }
 
-  /** @param held what closes when all is over: the response, or a socket that may be switched */
-  private find(visit: Visit, question: Question, go: Go, retries: boolean, held: Writable): void {
+  /**
+   * @param held what closes when all is over: the response, or a socket that may be switched
+   * @param first who was found for it already
+   */
+  private find(visit: Visit, question: Question, go: Go, retries: boolean, held: Held, first?: Way): void {
     const { directory } = this.parts
     if (question.target.mode === 'one') {
-      const found = directory.one(question)
+      const found = first ?? directory.one(question)
       if (this.welcomes(visit, question, found, held)) this.follow(visit, found, go)
       return
     }
@@ -202,22 +233,25 @@ export class Front {
     const retry: Visit['retry'] = (_visit, failure) => {
       // Nobody else can take it: what went wrong is what the first one said.
       const asBefore = (): void => visit.refused(failure.code, failure.detail)
-      const other = (found: Way | Refusal): void => ('code' in found ? asBefore() : next(found))
+      const other = (found: Way | Refusal): void => {
+        if ('code' in found || (visit.whole && !found.upstream.takesWhole)) asBefore()
+        else next(found)
+      }
       const found = directory.any(question, tried)
       if (found instanceof Promise) found.then(other, asBefore)
       else other(found)
     }
     if (retries) visit.retry = retry
-    const found = directory.any(question, tried)
+    const found = first ?? directory.any(question, tried)
     if (this.welcomes(visit, question, found, held)) next(found)
   }
 
   /** Whoever shows no token shares what is public with all others, and may ask only so much of it. */
-  private welcomes(visit: Visit, { caller }: Question, found: unknown, held: Writable): boolean {
+  private welcomes(visit: Visit, { caller }: Question, found: unknown, held: Held): boolean {
     if (caller || found === noToken) return true
     const leave = this.parts.strangers.enter(clientAddress(visit.request, this.parts.trust))
     if (leave) {
-      held.once('close', leave)
+      held.on('close', leave)
       return true
     }
     // It may be a promise, and nobody waits for it.
@@ -310,7 +344,7 @@ const noSwitch: Refusal = {
 }
 
 /** The first Host; that there is but one is checked later. */
-function hostOf({ rawHeaders }: IncomingMessage): string {
+function hostOf({ rawHeaders }: ClientRequest): string {
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i]!
     if (name.length === 4 && name.toLowerCase() === 'host') return rawHeaders[i + 1]!
@@ -318,7 +352,7 @@ function hostOf({ rawHeaders }: IncomingMessage): string {
   return ''
 }
 
-function hasBody({ rawHeaders }: IncomingMessage): boolean {
+function hasBody({ rawHeaders }: ClientRequest): boolean {
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i]!.toLowerCase()
     if ((name === 'content-length' && rawHeaders[i + 1] !== '0') || name === 'transfer-encoding') return true

@@ -1,5 +1,5 @@
-import type { IncomingMessage } from 'node:http'
 import { type Code, limits } from '@sealway/protocol'
+import type { ClientRequest } from './client.js'
 
 /** Why a request goes no further. */
 export interface Refusal {
@@ -30,7 +30,7 @@ const lengthForm = /^\d{1,15}$/
  * What Node's parser lets through and no request of a well-behaved client has (RELIABILITY F2, F4): refused before
  * anything is handed on, so that both ends read the same request.
  */
-export function guard(request: IncomingMessage): Guarded | Refusal {
+export function guard(request: ClientRequest): Guarded | Refusal {
   const { rawHeaders } = request
   const { httpVersion } = request
   if (httpVersion !== '1.1' && httpVersion !== '1.0') return badVersion

@@ -1,14 +1,18 @@
-import { STATUS_CODES } from 'node:http'
+import { type ServerResponse, STATUS_CODES } from 'node:http'
 import { hopByHop, type RawHeaders, type ResponseHead } from '@sealway/protocol'
 import { listedBy } from './response-headers.js'
 import type { Visit } from './visit.js'
 
 /** Hands on an answer below 200, but for 101: another one follows it (RFC 9110 s15.2). */
 export function inform(visit: Visit, head: ResponseHead): void {
-  const { response, request } = visit
   // A client of HTTP/1.0 knows none of them.
-  if (request.httpVersion !== '1.1' || response.headersSent || response.destroyed) return
+  if (visit.request.httpVersion !== '1.1' || visit.response.headersSent || visit.response.destroyed) return
   visit.informed = true
+  if (visit.whole) {
+    visit.whole.response.inform(headText({ ...head, headers: head.status === 100 ? [] : ofMessage(head.headers) }))
+    return
+  }
+  const { response } = visit.streams
   if (head.status === 100) {
     visit.continued = true
     // Node keeps in mind that it said so: else it would end the connection after the answer.
@@ -16,7 +20,7 @@ export function inform(visit: Visit, head: ResponseHead): void {
   } else if (response.socket) {
     response.socket.write(headText({ ...head, headers: ofMessage(head.headers) }), 'latin1')
   } else if (head.status === 103) {
-    behindOthers(visit, ofMessage(head.headers))
+    behindOthers(response, ofMessage(head.headers))
   }
 }
 
@@ -36,7 +40,7 @@ function ofMessage(headers: RawHeaders): string[] {
  * The answers to what the client asked before on this connection are still under way: Node keeps early hints until it is
  * their turn. It has no such thing for 102 and what else there is, which say nothing by then.
  */
-function behindOthers({ response }: Visit, headers: RawHeaders): void {
+function behindOthers(response: ServerResponse, headers: RawHeaders): void {
   const hints = new Map<string, string[]>()
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i]!.toLowerCase()

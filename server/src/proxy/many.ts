@@ -44,7 +44,8 @@ export class Many {
 
   start(): void {
     const { visit } = this
-    const { request, guarded } = visit
+    const { guarded } = visit
+    const { request, response } = visit.streams
     visit.current = this
     if (guarded.bodyBytes > manyLimits.requestBytes) {
       this.tooLarge()
@@ -54,7 +55,7 @@ export class Many {
       this.ask()
       return
     }
-    if (guarded.expects) visit.response.writeContinue()
+    if (guarded.expects) response.writeContinue()
     request.on('data', (chunk: Buffer) => {
       if (visit.over) return
       this.requestBytes += chunk.length
@@ -82,7 +83,8 @@ export class Many {
   }
 
   private ask(): void {
-    const { response, target } = this.visit
+    const { target } = this.visit
+    const { response } = this.visit.streams
     this.visit.handedAt = this.visit.monotonic()
     response.writeHead(200, ['Content-Type', 'application/json', 'Cache-Control', 'no-store'])
     response.write(`{"group":${JSON.stringify(target.group)},"answers":[`)
@@ -108,7 +110,7 @@ export class Many {
     this.starting = false
     if (this.waiting.length === 0 && this.running.size === 0 && !this.stopped) {
       this.stopped = true
-      this.visit.response.end(']}')
+      this.visit.streams.response.end(']}')
       this.visit.answered()
     }
   }
@@ -142,6 +144,6 @@ export class Many {
     const shown = error ? { ...entry, error: { code: error.code, detail: error.detail } } : entry
     const text = Buffer.from(`${this.written++ === 0 ? '' : ','}${JSON.stringify(shown)}`)
     this.taken!.wrote(text.length)
-    if (!this.visit.response.write(text, this.taken!.settle)) this.paused = true
+    if (!this.visit.streams.response.write(text, this.taken!.settle)) this.paused = true
   }
 }

@@ -1,7 +1,7 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type Code, hopByHop, type RawHeaders, type ResponseHead, SealwayError } from '@sealway/protocol'
+import type { ClientRequest, ClientResponse } from './client.js'
 import type { AnswerReader, Exchange } from './exchange.js'
 import { headText, inform } from './inform.js'
 import { Pipe } from './pipe.js'
@@ -14,6 +14,8 @@ import type { Visit } from './visit.js'
 const gatherBytes = 48 * 1024
 /** A body of an answer up to this is copied into memory of Node's own pool, bytes. */
 const smallBodyBytes = 4 * 1024
+/** Up to this it is copied behind its head, where the request came whole, bytes. */
+const oneWriteBytes = 48 * 1024
 
 /** One visit through the tunnel: the client's request as an exchange, and the node's answer to the client. */
 export class Passage implements AnswerReader {
@@ -28,8 +30,8 @@ export class Passage implements AnswerReader {
   /** Bytes of the answer's body that are still to come; -1: not known. */
   private left = -1
   private bodiless = false
-  private readonly request: IncomingMessage
-  private readonly response: ServerResponse
+  private readonly request: ClientRequest
+  private readonly response: ClientResponse
 
   constructor(
     private readonly visit: Visit,
@@ -48,13 +50,18 @@ export class Passage implements AnswerReader {
   }
 
   start(): void {
-    const { visit, request } = this
+    const { visit } = this
     const { bodyBytes, expects } = visit.guarded
     visit.current = this
     if (bodyBytes === 0 || this.upgrades) {
       this.begin(undefined, true)
       return
     }
+    if (visit.whole) {
+      this.begin(visit.whole.body, true)
+      return
+    }
+    const { request } = visit.streams
     if (expects || bodyBytes < 0 || bodyBytes > gatherBytes) {
       if (!this.begin(undefined, false)) return
       request.on('data', this.onData)
@@ -106,15 +113,17 @@ export class Passage implements AnswerReader {
     }
     const body = this.gathered
     this.gathered = undefined
-    if (this.begin(body.length === 0 ? undefined : Buffer.concat(body), false)) this.request.on('end', this.onEnd)
+    if (this.begin(body.length === 0 ? undefined : Buffer.concat(body), false)) {
+      this.visit.streams.request.on('end', this.onEnd)
+    }
   }
 
   private readonly onData = (chunk: Buffer): void => {
-    if (this.exchange && !this.exchange.send(chunk)) this.request.pause()
+    if (this.exchange && !this.exchange.send(chunk)) this.visit.streams.request.pause()
   }
 
   private readonly onEnd = (): void => {
-    this.exchange?.end(trailerFields(this.request.rawTrailers))
+    this.exchange?.end(trailerFields(this.visit.streams.request.rawTrailers))
   }
 
   /** The client has gone. */
@@ -127,7 +136,7 @@ export class Passage implements AnswerReader {
 
   drain(): void {
     if (this.pipe) this.pipe.drain()
-    else this.request.resume()
+    else if (!this.visit.whole) this.visit.streams.request.resume()
   }
 
   inform(head: ResponseHead): void {
@@ -232,9 +241,12 @@ export class Passage implements AnswerReader {
 
   private finish(body: Uint8Array): void {
     const { response, visit } = this
-    const isSmall = body.length <= smallBodyBytes
+    // First: with the end the response closes, and that must not be taken for a client that has gone.
+    visit.answered()
+    const isWhole = visit.whole !== undefined
+    const isSmall = body.length <= (isWhole ? oneWriteBytes : smallBodyBytes)
     if (body.length === 0 || this.bodiless) response.end()
-    else if (isSmall) response.end(Buffer.from(body))
+    else if (isSmall) response.end(isWhole ? body : Buffer.from(body))
     else {
       this.write(body)
       response.end()
@@ -248,15 +260,14 @@ export class Passage implements AnswerReader {
     } else {
       this.taken?.close()
     }
-    visit.answered()
   }
 
   private switchProtocols(head: ResponseHead, body: Uint8Array, end: boolean): void {
-    const { response, socket, exchange, tunnel, visit, pipe } = this
+    const { socket, exchange, tunnel, visit, pipe } = this
     if (!socket || !exchange || !pipe) return
     const lines = this.switchHeaders(head)
     // From here on they are not HTTP any more.
-    response.detachSocket(socket as Socket)
+    visit.streams.response.detachSocket(socket as Socket)
     socket.write(headText({ status: 101, reason: head.reason, headers: lines }), 'latin1')
     this.switched = true
     visit.switched = true
@@ -270,7 +281,7 @@ export class Passage implements AnswerReader {
   /** Those of the node, and the two that say what is switched to, which it may have left out as hop-by-hop. */
   private switchHeaders(head: ResponseHead): string[] {
     const lines: string[] = []
-    let upgrade = this.request.headers.upgrade ?? ''
+    let upgrade = this.visit.streams.request.headers.upgrade ?? ''
     for (let i = 0; i < head.headers.length; i += 2) {
       const lower = head.headers[i]!.toLowerCase()
       if (lower === 'upgrade') upgrade = head.headers[i + 1]!

@@ -9,6 +9,7 @@ import { Callers } from './callers.js'
 import type { TrustProxy } from './client-address.js'
 import { Departed } from './departed.js'
 import { Directory, type Links } from './directory.js'
+import { FastPath } from './fast-path/fast-path.js'
 import { Front } from './front.js'
 import { HttpOutcomes } from './outcomes.js'
 import { Strangers } from './strangers.js'
@@ -51,6 +52,8 @@ export interface HttpByName {
   tick(): void
   /** Resolves when nothing is under way any more, or `stop` fires. New requests are refused while the relay drains. */
   idle(stop: AbortSignal): Promise<void>
+  /** Ends the connections on which nothing is under way. */
+  close(): void
 }
 
 export function createProxy(parts: ProxyParts): HttpByName {
@@ -79,6 +82,7 @@ export function createProxy(parts: ProxyParts): HttpByName {
     monotonic: parts.monotonic,
     draining: parts.draining,
   })
+  const fastPath = new FastPath({ take: front.take, draining: parts.draining, now })
   return {
     exchanges: {
       frame: (session, type, number, flags, body) => tunnels.frame(session, type, number, flags, body),
@@ -89,13 +93,18 @@ export function createProxy(parts: ProxyParts): HttpByName {
     },
     outcomes,
     inFlight: () => ({ requests: front.inFlight, exchanges: tunnels.inFlight }),
-    attach: (server) => front.attach(server),
+    attach(server) {
+      front.attach(server)
+      fastPath.attach(server)
+    },
     tick() {
       coarseNow = clock()
       tunnels.tick(coarseNow, parts.timeouts)
       uploads.tick(coarseNow)
       strangers.tick(coarseNow)
+      fastPath.tick(coarseNow)
     },
     idle: (stop) => front.idle(stop),
+    close: () => fastPath.close(),
   }
 }

@@ -1,7 +1,7 @@
-import type { ServerResponse } from 'node:http'
 import { type Code, httpStatusOf, meaningOf, retryOf } from '@sealway/protocol'
 import { bearerChallenge } from '../gateway/bearer.js'
 import { type Problem, problemType } from '../gateway/problem.js'
+import type { ClientResponse } from './client.js'
 
 /** When a client that was told 503 may come back, s. */
 const retryAfterSeconds = '5'
@@ -21,7 +21,7 @@ const problemOf = (code: Code, detail: string): Problem => ({
  * Answers with a problem (RFC 9457) of the code table.
  * @param close this connection is not to be used again
  */
-export function refuse(response: ServerResponse, code: Code, detail: string, close: boolean): void {
+export function refuse(response: ClientResponse, code: Code, detail: string, close: boolean): void {
   const problem = problemOf(code, detail)
   const body = Buffer.from(JSON.stringify(problem))
   response.writeHead(problem.status, [...problemHeaders(problem, body.length), ...(close ? connectionClose : [])])

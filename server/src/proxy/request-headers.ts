@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { ClientRequest } from './client.js'
 import { plain, type TrustProxy, trusts } from './client-address.js'
 import type { Guarded } from './guard.js'
 
@@ -12,7 +12,7 @@ const operatorCookie = /(^|; *)sealway_session=[^;]*(?:; *|$)/g
 
 export interface Handed {
   /** Headers in turn, for the node. */
-  readonly request: IncomingMessage
+  readonly request: ClientRequest
   readonly guarded: Guarded
   readonly trust: TrustProxy
   /** `Authorization` held our token: it stays here. */
@@ -92,8 +92,7 @@ export function requestHeaders({
     if (!trusted && lower.startsWith('x-forwarded-')) continue
     kept.push(name, value)
   }
-  const encrypted = (socket as { encrypted?: boolean }).encrypted === true
-  const proto = encrypted ? 'https' : 'http'
+  const proto = socket.encrypted === true ? 'https' : 'http'
   const address = remote === undefined ? undefined : plain(remote)
   if (address !== undefined) kept.push('X-Forwarded-For', joined(chain, address))
   else if (chain !== '') kept.push('X-Forwarded-For', chain)

@@ -1,4 +1,4 @@
-import { encodeRequest, type Limits, type RequestHead, SealwayError } from '@sealway/protocol'
+import { encodeRequest, type Limits, Numbered, type RequestHead, SealwayError } from '@sealway/protocol'
 import type { ExchangeEvents } from '../routing/relay.js'
 import type { BlockPool } from '../session/block.js'
 import type { Budget, Releasable } from '../session/outbox.js'
@@ -15,7 +15,7 @@ export class Tunnel implements Releasable {
   readonly windowBytes: number
   readonly budget: Budget
   readonly now: () => number
-  private readonly exchanges = new Map<number, Exchange>()
+  private readonly exchanges = new Numbered<Exchange>()
   /** Those that wait for room in the link's queue, in the order in which they began to wait. */
   private readonly blocked = new Set<Exchange>()
   private readonly maxExchanges: number
@@ -122,7 +122,7 @@ export class Tunnel implements Releasable {
   tick(now: number, limits: ExchangeLimits): void {
     // Room that was taken by messages comes back without a word to us.
     this.release()
-    for (const exchange of [...this.exchanges.values()]) {
+    for (const exchange of this.exchanges.values()) {
       const limitMs = exchange.answered ? limits.idleTimeoutMs : limits.answerTimeoutMs
       if (now - exchange.touchedAt < limitMs) continue
       const what = exchange.answered ? 'nothing went through' : 'the node did not answer'
@@ -131,7 +131,7 @@ export class Tunnel implements Releasable {
   }
 
   lose(): void {
-    for (const exchange of [...this.exchanges.values()]) exchange.lose()
+    for (const exchange of this.exchanges.values()) exchange.lose()
   }
 }
 

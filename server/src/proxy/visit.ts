@@ -1,6 +1,6 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Code, RequestHead } from '@sealway/protocol'
 import type { Log } from '../observe/log.js'
+import type { Client, ClientRequest, ClientResponse, Streams, Whole } from './client.js'
 import type { Guarded, Refusal } from './guard.js'
 import type { HttpOutcomes } from './outcomes.js'
 import { refuse } from './refuse.js'
@@ -14,7 +14,7 @@ export interface VisitParts {
   readonly uploads: Uploads
   /** ms, of no known beginning, in fractions. */
   readonly monotonic: () => number
-  readonly ended: (visit: Visit) => void
+  readonly ended: () => void
 }
 
 /** Methods that may be said twice (RFC 9110 s9.2.2). */
@@ -48,15 +48,35 @@ export class Visit {
   private settled = false
 
   constructor(
-    readonly request: IncomingMessage,
-    readonly response: ServerResponse,
+    private readonly client: Client,
     readonly guarded: Guarded,
     readonly target: Target,
     private readonly parts: VisitParts,
   ) {
     this.startedAt = parts.monotonic()
-    response.on('close', () => this.gone())
-    response.on('error', ignore)
+    client.response.on('close', () => this.gone())
+    if (client.body === undefined) client.response.on('error', ignore)
+  }
+
+  get request(): ClientRequest {
+    return this.client.request
+  }
+
+  get response(): ClientResponse {
+    return this.client.response
+  }
+
+  /** Undefined: it comes as a stream. */
+  get whole(): Whole | undefined {
+    const { client } = this
+    return client.body === undefined ? undefined : client
+  }
+
+  /** Not of a request that came whole: that one goes through the tunnel alone, which needs none. */
+  get streams(): Streams {
+    const { client } = this
+    if (client.body !== undefined) throw new Error('this request came whole: there is no stream of it')
+    return client
   }
 
   get monotonic(): () => number {
@@ -129,8 +149,8 @@ export class Visit {
     this.current = undefined
     const { parts, request } = this
     parts.outcomes.add(outcome)
-    if (!request.complete) parts.uploads.leave(request)
-    parts.ended(this)
+    if (!request.complete) parts.uploads.leave(this.streams.request)
+    parts.ended()
     if (outcome !== 'ANSWERED') this.logFailure(outcome, detail ?? '')
   }
 

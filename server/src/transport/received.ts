@@ -15,19 +15,48 @@ type SocketOptions = ConstructorParameters<typeof Socket>[0] & {
   readonly pauseOnCreate: boolean
   readonly onread: { readonly buffer: Uint8Array; readonly callback: (bytes: number) => boolean }
 }
+type Listener = (chunk: Uint8Array) => void
 
-/** Its chunks go to the callback alone, so it needs no flow; Node's own `resume` begins one a tick later, whatever was paused. */
-class LinkSocket extends Socket {
+/**
+ * A socket that reads into memory that it shares with others. What comes goes to one listener, during the call only; or,
+ * where there is none, to its readable side, as with any other socket.
+ */
+export class ReceivingSocket extends Socket {
+  private listener: Listener | undefined
+
+  constructor(handle: unknown, bytes: Buffer) {
+    const options: SocketOptions = {
+      handle: handle as Handle,
+      allowHalfOpen: true,
+      // Nothing is read before somebody listens.
+      pauseOnCreate: true,
+      onread: { buffer: bytes, callback: (length) => this.received(bytes.subarray(0, length)) },
+    }
+    super(options)
+  }
+
+  private received(chunk: Buffer): boolean {
+    if (!this.listener) return this.push(Buffer.from(chunk))
+    this.listener(chunk)
+    return true
+  }
+
+  subscribe(listener: Listener): void {
+    this.listener = listener
+    this.read(0)
+  }
+
+  /** From now on it is read as a stream. */
+  unsubscribe(): void {
+    this.listener = undefined
+  }
+
+  /** Chunks for a listener need no flow; Node's own `resume` begins one a tick later, whatever was paused. */
   override resume(): this {
+    if (!this.listener) return super.resume()
     this.read(0)
     return this
   }
-}
-
-export interface Received {
-  readonly socket: Socket
-  /** Undefined: chunks come as `data` events, each in memory of its own. */
-  readonly subscribe?: (listener: (chunk: Uint8Array) => void) => void
 }
 
 /**
@@ -38,35 +67,19 @@ export interface Received {
 export class ReceiveBuffer {
   private readonly bytes = Buffer.allocUnsafeSlow(receiveBytes)
 
-  /** @param accepted of which nothing was read that its owner does not know of */
-  adopt(accepted: Socket): Received {
+  /**
+   * @param accepted of which nothing was read that its owner does not know of
+   * @returns undefined: it can only be read as a stream
+   */
+  adopt(accepted: Socket): ReceivingSocket | undefined {
+    if (accepted instanceof ReceivingSocket) return accepted
     const handle = (accepted as unknown as Owner)._handle
-    if (accepted.constructor !== Socket || typeof handle?.useUserBuffer !== 'function') return { socket: accepted }
-    const { bytes } = this
-    let listener: ((chunk: Uint8Array) => void) | undefined
-    const options: SocketOptions = {
-      handle,
-      allowHalfOpen: true,
-      // Nothing is read before somebody listens.
-      pauseOnCreate: true,
-      onread: {
-        buffer: bytes,
-        callback(length) {
-          listener?.(bytes.subarray(0, length))
-          return true
-        },
-      },
-    }
+    if (accepted.constructor !== Socket || typeof handle?.useUserBuffer !== 'function') return undefined
     ;(accepted as unknown as Owner)._handle = null
-    const socket = new LinkSocket(options)
-    // The server counts the one that it accepted, and waits for its end.
+    const socket = new ReceivingSocket(handle, this.bytes)
+    // The server counts the one that it accepted, and waits for its end; who closes the server ends that one.
     socket.once('close', () => accepted.destroy())
-    return {
-      socket,
-      subscribe(next) {
-        listener = next
-        socket.resume()
-      },
-    }
+    accepted.once('close', () => socket.destroy())
+    return socket
   }
 }

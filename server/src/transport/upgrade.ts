@@ -33,14 +33,15 @@ export function acceptUpgrades(
     const remoteAddress = options.transport === 'ipc' ? 'ipc' : (socket.remoteAddress ?? 'unknown')
     socket.setTimeout(0)
     socket.setNoDelay(true)
-    const { socket: link, subscribe } = received.adopt(socket)
+    const adopted = received.adopt(socket)
+    const link = adopted ?? socket
     link.write(switching)
     onConnection(
       new StreamConnection(link, {
         transport: options.transport,
         remoteAddress,
         head,
-        ...(subscribe ? { subscribe } : {}),
+        ...(adopted ? { subscribe: (listener) => adopted.subscribe(listener) } : {}),
       }),
     )
   })

@@ -140,6 +140,8 @@ describe('a request to one node', () => {
       `GET /one/g/early/${path} HTTP/1.1`,
       'Host: x',
       `Authorization: Bearer ${bearer}`,
+      // Not so plain that it is answered before the next one is read.
+      'Connection: keep-alive, x-hop',
       '',
       '',
     ]

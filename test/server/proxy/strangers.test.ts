@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { ClientRequest } from '../../../server/src/proxy/client'
 import { clientAddress } from '../../../server/src/proxy/client-address'
 import { Strangers } from '../../../server/src/proxy/strangers'
 import { ByName, echo } from '../../support/http-by-name'
@@ -76,8 +76,10 @@ describe('the address that is counted', () => {
   const request = (remoteAddress: string | undefined, forwarded?: string) =>
     ({
       socket: { remoteAddress },
-      headers: forwarded === undefined ? {} : { 'x-forwarded-for': forwarded },
-    }) as unknown as IncomingMessage
+      rawHeaders: forwarded === undefined ? [] : ['X-Forwarded-For', '203.0.113.1', 'X-Forwarded-For', forwarded],
+      httpVersion: '1.1',
+      complete: true,
+    }) satisfies ClientRequest
 
   it.each([
     ['none', '192.0.2.1', '198.51.100.7', '192.0.2.1'],

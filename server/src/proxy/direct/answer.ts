@@ -13,7 +13,7 @@ const notConnected = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EA
 
 /** Hands an upstream's answer to the client: the guards that every answer of a node passes. */
 export function relayAnswer(visit: Visit, node: string, answer: IncomingMessage, closes: boolean): void {
-  const { response } = visit
+  const { response } = visit.streams
   const bad = (detail: string): void => {
     answer.destroy()
     visit.failed('BAD_ANSWER', `${node} answered with ${detail}`)

@@ -39,7 +39,8 @@ export class Relayed {
 
   start(): void {
     const { visit } = this
-    const { request, response, guarded, head } = visit
+    const { guarded, head } = visit
+    const { request, response } = visit.streams
     visit.current = this
     byRequest.set(request, this)
     // The proxy listens for itself each time, and up to three members are asked.
@@ -54,11 +55,12 @@ export class Relayed {
   }
 
   private send(): void {
-    const { direct, pinned, visit } = this
+    const { direct, pinned } = this
+    const { request, response } = this.visit.streams
     const { address, port, secure, name } = pinned
     const kept = secure ? direct.agents.https : direct.agents.http
     direct.proxy
-      .web(visit.request, visit.response, {
+      .web(request, response, {
         // The address that was checked: there is no name left to look up.
         target: { protocol: secure ? 'https:' : 'http:', hostname: address, host: address, port },
         agent: this.fresh ? false : kept,
@@ -82,7 +84,7 @@ export class Relayed {
       upstream.destroy()
       return
     }
-    const { request } = this.visit
+    const { request } = this.visit.streams
     watch(upstream, this.waiting, this.node, this.direct.parts)
     if (this.visit.guarded.bodyBytes < 0) {
       request.once('end', () => {

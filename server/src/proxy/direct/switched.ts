@@ -83,7 +83,7 @@ export class Switched {
       return
     }
     // From here on they are not HTTP any more.
-    visit.response.detachSocket(socket as never)
+    visit.streams.response.detachSocket(socket as never)
     visit.switched = true
     socket.write(this.headOf(answer, read.headers), 'latin1')
     far.on('close', () => {
@@ -102,7 +102,7 @@ export class Switched {
 
   private headOf(answer: IncomingMessage, headers: readonly string[]): string {
     let text = `HTTP/1.1 101 ${STATUS_CODES[101]}\r\nConnection: Upgrade\r\n`
-    text += `Upgrade: ${answer.headers.upgrade ?? this.visit.request.headers.upgrade ?? ''}\r\n`
+    text += `Upgrade: ${answer.headers.upgrade ?? this.visit.streams.request.headers.upgrade ?? ''}\r\n`
     for (let i = 0; i < headers.length; i += 2) {
       if (!hopByHop.has(headers[i]!.toLowerCase())) text += `${headers[i]}: ${headers[i + 1]}\r\n`
     }

@@ -22,6 +22,7 @@ const idleMs = 4_000
 
 /** To an address that the node registered, where an operator has allowed it: off unless set. */
 export class DirectUpstream implements Upstream {
+  readonly takesWhole = false
   readonly reachesAbsent: boolean
   private readonly inFlight = new Map<string, number>()
   private readonly direct: Direct
@@ -54,7 +55,7 @@ export class DirectUpstream implements Upstream {
   }
 
   forward(visit: Visit, node: Destination): void {
-    this.go(visit, node, visit.response, (pinned) => new Relayed(visit, node.name, pinned, this.direct).start())
+    this.go(visit, node, visit.streams.response, (pinned) => new Relayed(visit, node.name, pinned, this.direct).start())
   }
 
   upgrade(visit: Visit, node: Destination, socket: Duplex, head: Buffer): void {
