@@ -1,5 +1,6 @@
 import { SealwayError } from './errors.js'
 import { encodeFrame, FrameType, headerBytes, readU32, writeHeader, writeU32 } from './frame.js'
+import { readLatin1, writeLatin1 } from './latin1.js'
 import { limits } from './limits.js'
 
 /**
@@ -84,12 +85,21 @@ type Allocate = (bytes: number) => Uint8Array
 const newArray: Allocate = (bytes) => new Uint8Array(bytes)
 
 /** @throws SealwayError `MALFORMED` or `TOO_LARGE`: it would not be HTTP */
-export function encodeRequest(
+export function encodeRequest(exchange: number, head: RequestHead, body?: Uint8Array, end = true): Uint8Array {
+  for (let i = 0; i < head.headers.length; i += 2) checkedHeader(head.headers[i]!, head.headers[i + 1]!)
+  return encodeReadRequest(exchange, head, body, end, newArray)
+}
+
+/**
+ * The same for a head whose headers were read by a parser of HTTP, so that nobody need look at them twice.
+ * @throws SealwayError `MALFORMED` or `TOO_LARGE`
+ */
+export function encodeReadRequest(
   exchange: number,
   head: RequestHead,
-  body?: Uint8Array,
-  end = true,
-  allocate = newArray,
+  body: Uint8Array | undefined,
+  end: boolean,
+  allocate: Allocate,
 ): Uint8Array {
   if (!tokenForm.test(head.method)) throw malformed('the method is not a token')
   if (!targetForm.test(head.target)) throw malformed('the target is not a path')
@@ -105,6 +115,7 @@ export function encodeResponse(
   end = true,
   allocate = newArray,
 ): Uint8Array {
+  for (let i = 0; i < head.headers.length; i += 2) checkedHeader(head.headers[i]!, head.headers[i + 1]!)
   const text = `${checkedStatus(head.status)} ${checkedValue(head.reason, 'the reason')}${linesOf(head.headers)}`
   return encodeHeadFrame(FrameType.response, exchange, text, body, end, allocate)
 }
@@ -121,6 +132,7 @@ export function dataHeader(exchange: number, bodyBytes: number, end: boolean): U
 
 /** Ends a body. @throws SealwayError `MALFORMED` or `TOO_LARGE` */
 export function encodeTrailers(exchange: number, trailers: RawHeaders): Uint8Array {
+  for (let i = 0; i < trailers.length; i += 2) checkedHeader(trailers[i]!, trailers[i + 1]!)
   const text = linesOf(trailers)
   if (text.length > limits.maxHeadBytes) throw new SealwayError('TOO_LARGE', { message: 'the trailers are too long' })
   const body = new Uint8Array(text.length)
@@ -195,12 +207,13 @@ const publicForm = /^(?:[A-Z]+ )?\/[\u0021-\u007e]*$/
 function linesOf(headers: RawHeaders): string {
   if (headers.length > 2 * limits.maxHeaders) throw new SealwayError('TOO_LARGE', { message: tooMany })
   let text = ''
-  for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i]!
-    if (!tokenForm.test(name)) throw malformed('a header name is not a token')
-    text += `\r\n${name}: ${checkedValue(headers[i + 1]!, name)}`
-  }
+  for (let i = 0; i < headers.length; i += 2) text += `\r\n${headers[i]!}: ${headers[i + 1]!}`
   return text
+}
+
+function checkedHeader(name: string, value: string): void {
+  if (!tokenForm.test(name)) throw malformed('a header name is not a token')
+  checkedValue(value, name)
 }
 
 function splitHead(frameBody: Uint8Array): { lines: string[]; body: Uint8Array } {
@@ -239,28 +252,6 @@ function checkedStatus(status: number): number {
   if (!Number.isInteger(status) || status < 100 || status > 599) throw malformed('the status is not 100 to 599')
   return status
 }
-
-/** ASCII, which is nearly all there is, goes through the platform's own coder: a tenth of the time of a loop. */
-function writeLatin1(bytes: Uint8Array, at: number, text: string): void {
-  const { written } = encoder.encodeInto(text, bytes.subarray(at, at + text.length))
-  if (written === text.length && !beyondAscii.test(text)) return
-  for (let i = 0; i < text.length; i++) bytes[at + i] = text.charCodeAt(i)
-}
-
-function readLatin1(bytes: Uint8Array, from: number, to: number): string {
-  let text = ''
-  let start = from
-  for (let i = from; i < to; i++) {
-    if (bytes[i]! < 0x80) continue
-    text += decoder.decode(bytes.subarray(start, i)) + String.fromCharCode(bytes[i]!)
-    start = i + 1
-  }
-  return text + decoder.decode(bytes.subarray(start, to))
-}
-
-const encoder = new TextEncoder()
-const decoder = new TextDecoder()
-const beyondAscii = /[\u0080-\uffff]/
 
 const tooMany = `more than ${limits.maxHeaders} headers`
 const malformed = (message: string) => new SealwayError('MALFORMED', { message })

@@ -18,15 +18,24 @@ export interface Asking {
   readonly dropAuthorization: boolean
 }
 
-/** RFC 6750 s2.1. */
+/** RFC 6750 s2.1, as nearly everybody writes it. */
+const bearer = 'Bearer '
 const bearerForm = /^Bearer +([^\s]+)$/i
 /** A token is believed for so long without being looked at again, ms: well under the 5 s in which a revocation must work. */
 const believedMs = 1_000
 const maxBelieved = 1_000
+/** The end of a signature tells tokens apart as well as all of a token, and costs a map a fraction of the time, characters. */
+const keyLength = 16
+
+interface Believed {
+  readonly token: string
+  readonly caller: Caller
+  readonly until: number
+}
 
 /** Whose token it is. Verifying costs as much as half of the rest of a small request, so a good one is kept for a second. */
 export class Callers {
-  private readonly believed = new Map<string, { readonly caller: Caller; readonly until: number }>()
+  private readonly believed = new Map<string, Believed>()
   private readonly authenticator: Authenticator
   private readonly clock: () => number
 
@@ -49,26 +58,35 @@ export class Callers {
       }
     }
     if (authorization === undefined) return nobody
+    const known = authorization.startsWith(bearer) ? this.known(authorization.slice(bearer.length)) : undefined
+    if (known) return { caller: known, dropAuthorization: true }
     const token = bearerForm.exec(authorization)?.[1]
     if (token === undefined) return { caller: undefined, dropAuthorization: this.isOurs(authorization) }
     const caller = this.verify(token)
     return { caller, dropAuthorization: caller !== undefined || claimsOurs(token) }
   }
 
+  private known(token: string): Caller | undefined {
+    const known = this.believed.get(token.slice(-keyLength))
+    return known && known.token === token && this.clock() < known.until ? known.caller : undefined
+  }
+
   private verify(token: string): Caller | undefined {
+    const known = this.known(token)
+    if (known) return known
     const now = this.clock()
-    const known = this.believed.get(token)
-    if (known && now < known.until) return known.caller
+    const key = token.slice(-keyLength)
     let identity: Identity
     try {
       identity = this.authenticator.verify(token)
     } catch {
-      this.believed.delete(token)
+      // Of another token with the same end it says nothing, but that one is just verified anew.
+      this.believed.delete(key)
       return undefined
     }
     const caller = callerOf(identity)
     if (this.believed.size >= maxBelieved) this.believed.clear()
-    this.believed.set(token, { caller, until: Math.min(now + believedMs, identity.expiresAt) })
+    this.believed.set(key, { token, caller, until: Math.min(now + believedMs, identity.expiresAt) })
     return caller
   }
 

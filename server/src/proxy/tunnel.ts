@@ -1,4 +1,4 @@
-import { encodeRequest, type Limits, Numbered, type RequestHead, SealwayError } from '@sealway/protocol'
+import { encodeReadRequest, type Limits, Numbered, type RequestHead, SealwayError } from '@sealway/protocol'
 import type { ExchangeEvents } from '../routing/relay.js'
 import type { BlockPool } from '../session/block.js'
 import type { Budget, Releasable } from '../session/outbox.js'
@@ -68,7 +68,7 @@ export class Tunnel implements Releasable {
     const number = this.nextNumber()
     let frame: Uint8Array
     try {
-      frame = encodeRequest(number, head, body, end, Buffer.allocUnsafe)
+      frame = encodeReadRequest(number, head, body, end, Buffer.allocUnsafe)
     } catch (error) {
       if (error instanceof SealwayError) return error
       throw error
