@@ -56,6 +56,8 @@ export interface MediatorParts {
   readonly memory?: () => Memory
   /** Of the addresses that nodes registered; the system's name servers unless a test hands in its own. */
   readonly resolveName?: ResolveName
+  /** False: Node's own HTTP server reads all there is, as a comparison (docs/decisions/0018). */
+  readonly fastPath?: boolean
 }
 
 export interface Mediator {
@@ -131,6 +133,7 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
     strangers: { perSecond: config.httpPublicRate, atOnce: config.httpPublicAtOnce },
     upstreams: [direct],
     monotonic: () => performance.now(),
+    fastPath: parts.fastPath ?? true,
     ...{ registry, authenticator, limits, log, clock },
   })
   const relay: Relay = new Relay({

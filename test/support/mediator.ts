@@ -26,6 +26,7 @@ export interface TestMediatorOptions {
   readonly resolveName?: (name: string) => Promise<readonly string[]>
   /** Folder of the built dashboard. */
   readonly dashboard?: string
+  readonly fastPath?: boolean
 }
 
 export function testConfig(options: TestMediatorOptions, jwtSecret: string, adminPassword: string): Config {
@@ -68,6 +69,7 @@ export async function startMediator(options: TestMediatorOptions = {}): Promise<
     ...(options.log ? { log: options.log } : {}),
     ...(options.dashboard ? { dashboard: options.dashboard } : {}),
     ...(options.resolveName ? { resolveName: options.resolveName } : {}),
+    ...(options.fastPath === undefined ? {} : { fastPath: options.fastPath }),
   })
   const { url, adminUrl, ipcPath } = await mediator.listen()
   return { mediator, url, adminUrl, ipcPath, jwtSecret, adminPassword, config }

@@ -16,7 +16,7 @@ import type { Strangers } from './strangers.js'
 import { type NoTarget, readHost, readTarget, type Target } from './target.js'
 import type { Tunnels } from './tunnel.js'
 import type { Uploads } from './uploads.js'
-import { Visit, type VisitParts } from './visit.js'
+import { type Held, Visit, type VisitParts } from './visit.js'
 
 export interface FrontParts {
   readonly directory: Directory
@@ -34,11 +34,7 @@ export interface FrontParts {
   readonly draining: () => boolean
 }
 
-/** What closes when a visit is over. */
-interface Held {
-  on(event: 'close', listener: () => void): unknown
-}
-
+type Found = Way | Refusal | Promise<Way | Refusal>
 type Go = (visit: Visit, way: Way) => void
 const forward: Go = (visit, way) => way.upstream.forward(visit, way.destination)
 
@@ -120,27 +116,22 @@ export class Front {
   }
 
   /**
-   * Takes a request that came whole, where it is clear at once who answers it, and that is over a link.
-   * @returns false: Node's server is to read it, and nothing was done
+   * Takes a request that came whole.
+   * @returns false: it is for somebody else, or not one to be taken, and nothing was done: Node's server is to read it
    */
   readonly take = (client: Whole): boolean => {
-    const { request, response } = client
+    const { request, response, body } = client
     const target = this.targetOf(request)
     if (!target || target === 'no-name' || target.mode === 'many' || this.parts.draining()) return false
     const guarded = guard(request)
     if ('code' in guarded) return false
     const { caller, dropAuthorization } = this.parts.callers.of(guarded)
     const question = { target, method: request.method!, caller }
-    const found = this.parts.directory[target.mode](question, noneTried)
-    if (found instanceof Promise) {
-      // Who asks again is told the same.
-      found.catch(() => {})
-      return false
-    }
-    if ('code' in found || !found.upstream.takesWhole) return false
     this.safely(response, () => {
-      const visit = this.visit(client, guarded, target, dropAuthorization, false)
-      this.find(visit, question, forward, true, response, found)
+      const found = this.lookUp(question, noneTried)
+      // Later its memory is another request's.
+      const kept = found instanceof Promise ? { request, response, body: Buffer.from(body) } : client
+      this.find(this.visit(kept, guarded, target, dropAuthorization, false), question, forward, true, response, found)
     })
     return true
   }
@@ -217,15 +208,14 @@ export class Front {
    * @param held what closes when all is over: the response, or a socket that may be switched
    * @param first who was found for it already
    */
-  private find(visit: Visit, question: Question, go: Go, retries: boolean, held: Held, first?: Way): void {
-    const { directory } = this.parts
+  private find(visit: Visit, question: Question, go: Go, retries: boolean, held: Held, first?: Found): void {
     if (question.target.mode === 'one') {
-      const found = first ?? directory.one(question)
+      const found = first ?? this.lookUp(question, noneTried)
       if (this.welcomes(visit, question, found, held)) this.follow(visit, found, go)
       return
     }
     const tried = new Set<string>()
-    const next = (found: Way | Refusal | Promise<Way | Refusal>): void =>
+    const next = (found: Found): void =>
       this.follow(visit, found, (one, way) => {
         tried.add(way.destination.name)
         go(one, way)
@@ -233,16 +223,13 @@ export class Front {
     const retry: Visit['retry'] = (_visit, failure) => {
       // Nobody else can take it: what went wrong is what the first one said.
       const asBefore = (): void => visit.refused(failure.code, failure.detail)
-      const other = (found: Way | Refusal): void => {
-        if ('code' in found || (visit.whole && !found.upstream.takesWhole)) asBefore()
-        else next(found)
-      }
-      const found = directory.any(question, tried)
+      const other = (found: Way | Refusal): void => ('code' in found ? asBefore() : next(found))
+      const found = this.lookUp(question, tried)
       if (found instanceof Promise) found.then(other, asBefore)
       else other(found)
     }
     if (retries) visit.retry = retry
-    const found = first ?? directory.any(question, tried)
+    const found = first ?? this.lookUp(question, tried)
     if (this.welcomes(visit, question, found, held)) next(found)
   }
 
@@ -260,7 +247,12 @@ export class Front {
     return false
   }
 
-  private follow(visit: Visit, found: Way | Refusal | Promise<Way | Refusal>, go: Go): void {
+  private lookUp(question: Question, tried: ReadonlySet<string>): Found {
+    const { directory } = this.parts
+    return question.target.mode === 'one' ? directory.one(question) : directory.any(question, tried)
+  }
+
+  private follow(visit: Visit, found: Found, go: Go): void {
     if (found instanceof Promise) {
       found.then(
         (later) => this.follow(visit, later, go),

@@ -37,6 +37,8 @@ export interface ProxyParts {
   /** ms since 1970. */
   readonly clock: () => number
   readonly monotonic: () => number
+  /** False: Node's own server reads all there is. */
+  readonly fastPath?: boolean
 }
 
 /** HTTP by name. */
@@ -95,7 +97,7 @@ export function createProxy(parts: ProxyParts): HttpByName {
     inFlight: () => ({ requests: front.inFlight, exchanges: tunnels.inFlight }),
     attach(server) {
       front.attach(server)
-      fastPath.attach(server)
+      if (parts.fastPath !== false) fastPath.attach(server)
     },
     tick() {
       coarseNow = clock()

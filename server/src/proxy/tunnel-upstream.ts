@@ -12,7 +12,6 @@ const firstBytes = 48 * 1024
 /** Over the node's own link: it needs no port of its own, and no address that anybody can reach. */
 export class TunnelUpstream implements Upstream {
   readonly reachesAbsent = false
-  readonly takesWhole = true
 
   constructor(private readonly tunnels: Tunnels) {}
 

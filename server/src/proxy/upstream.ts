@@ -21,8 +21,6 @@ export interface Destination {
 export interface Upstream {
   /** Whether it may lead to nodes that have no link. */
   readonly reachesAbsent: boolean
-  /** Whether it can forward what came whole, and has no streams. */
-  readonly takesWhole: boolean
   /** Whether this way leads to that node. */
   serves(node: Destination): boolean
   /** Requests that it has under way to that node. */

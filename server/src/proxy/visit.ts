@@ -17,6 +17,11 @@ export interface VisitParts {
   readonly ended: () => void
 }
 
+/** What closes when a visit is over: its response, or a socket that was switched. */
+export interface Held {
+  on(event: 'close', listener: () => void): unknown
+}
+
 /** Methods that may be said twice (RFC 9110 s9.2.2). */
 const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'TRACE'])
 /** Failures after which another member may do better. */
@@ -72,7 +77,7 @@ export class Visit {
     return client.body === undefined ? undefined : client
   }
 
-  /** Not of a request that came whole: that one goes through the tunnel alone, which needs none. */
+  /** @throws Error: it came whole */
   get streams(): Streams {
     const { client } = this
     if (client.body !== undefined) throw new Error('this request came whole: there is no stream of it')

@@ -195,7 +195,7 @@ describe('the exchanges of one link', () => {
     link.begin(new Reader())
     expect(() => link.begin(new Reader())).toThrow(expect.objectContaining({ code: 'BUSY' }))
     first.abort('ABORTED')
-    const head = { method: 'GET', target: '/', headers: ['A', 'b\r\nc'] }
+    const head = { method: 'GET', target: 'no path', headers: [] }
     const begun = link.tunnel.begin(head, undefined, true, new Reader())
     expect((begun as SealwayError).code).toBe('MALFORMED')
     expect(link.tunnel.inFlight).toBe(1)

@@ -14,28 +14,7 @@ const notConnected = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EA
 /** Hands an upstream's answer to the client: the guards that every answer of a node passes. */
 export function relayAnswer(visit: Visit, node: string, answer: IncomingMessage, closes: boolean): void {
   const { response } = visit.streams
-  const bad = (detail: string): void => {
-    answer.destroy()
-    visit.failed('BAD_ANSWER', `${node} answered with ${detail}`)
-  }
-  // Before the head: an answer that breaks off is told by the end of the connection, not by that of the body.
-  answer.on('close', () => {
-    if (!answer.complete) visit.failed('BAD_ANSWER', `${node} broke its answer off`)
-  })
-  answer.on('error', () => {})
-  const read = responseHeaders({
-    status: answer.statusCode!,
-    reason: answer.statusMessage ?? '',
-    headers: answer.rawHeaders,
-  })
-  if (typeof read === 'string') return bad(read)
-  if (answer.rawHeaders.length > 2 * limits.maxHeaders) return bad('too many headers')
-  const headers = [...read.headers, 'Server-Timing', visit.timing(), ...(closes ? ['Connection', 'close'] : [])]
-  try {
-    response.writeHead(answer.statusCode!, answer.statusMessage ?? '', headers)
-  } catch (error) {
-    return bad((error as Error).message)
-  }
+  if (!relayHead(visit, node, answer, closes)) return
   // A head without a body yet (server-sent events) must not wait for one; one with its body goes in one write.
   setImmediate(() => {
     if (!response.writableEnded && !response.destroyed) response.flushHeaders()
@@ -48,6 +27,36 @@ export function relayAnswer(visit: Visit, node: string, answer: IncomingMessage,
     visit.answered()
     response.end()
   })
+}
+
+/**
+ * Looks at the head of an answer and writes it; what breaks off afterwards is told.
+ * @returns false: it is no answer, and the visit was told
+ */
+export function relayHead(visit: Visit, node: string, answer: IncomingMessage, closes: boolean): boolean {
+  const bad = (detail: string): false => {
+    answer.destroy()
+    visit.failed('BAD_ANSWER', `${node} answered with ${detail}`)
+    return false
+  }
+  // Before the head: an answer that breaks off is told by the end of the connection, not by that of the body.
+  answer.on('close', () => {
+    if (!answer.complete) visit.failed('BAD_ANSWER', `${node} broke its answer off`)
+  })
+  answer.on('error', () => {})
+  const { statusCode: status = 0, statusMessage: reason = '', rawHeaders } = answer
+  const read = responseHeaders({ status, reason, headers: rawHeaders })
+  if (typeof read === 'string') return bad(read)
+  if (rawHeaders.length > 2 * limits.maxHeaders) return bad('too many headers')
+  const { headers } = read
+  headers.push('Server-Timing', visit.timing())
+  if (closes) headers.push('Connection', 'close')
+  try {
+    visit.response.writeHead(status, reason, headers)
+  } catch (error) {
+    return bad((error as Error).message)
+  }
+  return true
 }
 
 /** Who is told that an upstream failed. */
@@ -122,3 +131,20 @@ export function failedBy(error: NodeJS.ErrnoException, visit: Failing, node: str
   else if (ofCertificate.test(code)) visit.failed('PEER_GONE', `the certificate of ${node} is not trusted (${code})`)
   else visit.failed('PEER_GONE', `the connection to ${node} broke (${code})`)
 }
+
+/** The connection ended, which Node does not call an error in every case. */
+export const hungUp = (): NodeJS.ErrnoException => Object.assign(new Error('it hung up'), { code: 'ECONNRESET' })
+
+/** RFC 9110 s9.2.1, and so without effect where it was read after all. */
+const safe: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
+
+/** A kept connection that its other end was just closing: it has read nothing, and a new one will do. */
+export const wasStale = (
+  { guarded, response, informed, request }: Visit,
+  upstream: ClientRequest | undefined,
+): boolean =>
+  upstream?.reusedSocket === true &&
+  guarded.bodyBytes === 0 &&
+  !response.headersSent &&
+  !informed &&
+  safe.has(request.method!)

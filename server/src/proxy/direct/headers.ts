@@ -4,7 +4,7 @@ import { trailerFields } from '../response-headers.js'
 import type { Pinned } from './pin.js'
 
 /** Methods for which Node sends chunks where no length is said. */
-const withBody = new Set(['POST', 'PUT', 'PATCH'])
+export const withBody: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH'])
 
 /** The headers that were made for the node, as Node's client takes them, with the host that the node registered. */
 export function upstreamHeaders(

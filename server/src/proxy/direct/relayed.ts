@@ -1,7 +1,7 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { ProxyServer } from 'http-proxy'
 import type { Visit } from '../visit.js'
-import { failedBy, relayAnswer, type Waiting, waitingFor, watch } from './answer.js'
+import { failedBy, hungUp, relayAnswer, type Waiting, waitingFor, wasStale, watch } from './answer.js'
 import type { Direct } from './direct.js'
 import { pairsOf, upstreamHeaders } from './headers.js'
 import type { Pinned } from './pin.js'
@@ -103,9 +103,7 @@ export class Relayed {
   private broke(error: NodeJS.ErrnoException): void {
     const { visit, upstream } = this
     if (visit.current !== this) return
-    // A kept connection that its other end was just closing: it has read nothing, and a new one will do.
-    const stale = upstream?.reusedSocket === true && !this.fresh && visit.guarded.bodyBytes === 0
-    if (stale && !visit.response.headersSent && !visit.informed && safe.has(visit.request.method!)) {
+    if (!this.fresh && wasStale(visit, upstream)) {
       this.fresh = true
       this.upstream = undefined
       this.send()
@@ -118,8 +116,3 @@ export class Relayed {
     this.upstream?.destroy()
   }
 }
-
-const hungUp = (): NodeJS.ErrnoException => Object.assign(new Error('it hung up'), { code: 'ECONNRESET' })
-
-/** RFC 9110 s9.2.1, and so without effect where it was read after all. */
-const safe = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])

@@ -1,16 +1,17 @@
 import { type AgentOptions, Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
-import type { Duplex, Writable } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import { type Endpoint, SealwayError } from '@sealway/protocol'
 import { createProxyServer } from 'http-proxy'
 import type { AnswerReader } from '../exchange.js'
 import type { Asked, Destination, Upstream } from '../upstream.js'
-import type { Visit } from '../visit.js'
+import type { Held, Visit } from '../visit.js'
 import { AskedDirect } from './asked.js'
 import type { Direct, DirectParts } from './direct.js'
 import { type Pinned, pin } from './pin.js'
 import { Relayed } from './relayed.js'
 import { Switched } from './switched.js'
+import { RelayedWhole } from './whole.js'
 
 /** Requests that one node has under way over direct connections. */
 const maxInFlight = 1_024
@@ -22,7 +23,6 @@ const idleMs = 4_000
 
 /** To an address that the node registered, where an operator has allowed it: off unless set. */
 export class DirectUpstream implements Upstream {
-  readonly takesWhole = false
   readonly reachesAbsent: boolean
   private readonly inFlight = new Map<string, number>()
   private readonly direct: Direct
@@ -55,6 +55,15 @@ export class DirectUpstream implements Upstream {
   }
 
   forward(visit: Visit, node: Destination): void {
+    const { whole } = visit
+    if (whole) {
+      // The address is looked up, and the body is ours until then only.
+      const body = Buffer.from(whole.body)
+      this.go(visit, node, whole.response, (pinned) =>
+        new RelayedWhole(visit, node.name, pinned, this.direct, body).start(),
+      )
+      return
+    }
     this.go(visit, node, visit.streams.response, (pinned) => new Relayed(visit, node.name, pinned, this.direct).start())
   }
 
@@ -75,9 +84,9 @@ export class DirectUpstream implements Upstream {
     return asked
   }
 
-  private go(visit: Visit, node: Destination, held: Writable, then: (pinned: Pinned) => void): void {
+  private go(visit: Visit, node: Destination, held: Held, then: (pinned: Pinned) => void): void {
     visit.handedAt = visit.monotonic()
-    held.once('close', this.begun(node.name))
+    held.on('close', this.begun(node.name))
     // While the name is looked up there is nothing to break off.
     visit.current = { abort() {} }
     pin(endpointOf(node)!, this.direct.parts).then(
