@@ -22,9 +22,12 @@ const requestLine = /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (\/[!$-~]*) HTTP\
 const tokenForm = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 /** RFC 9110 s5.5: no control characters but the tab, and so nothing that ends a line. */
 const valueForm = /^[\t -~\u0080-\u00ff]*$/
-const lengthForm = /^\d{1,6}$/
+/** With the blanks around it: Node's parser takes no tab there. */
+const lengthForm = /^ *\d{1,6} *$/
 /** What says that there is more to this request than a head and a body of a known length. */
 const beyond: ReadonlySet<string> = new Set(['transfer-encoding', 'expect', 'upgrade', 'trailer', 'http2-settings'])
+/** Node's parser reads the second, which no standard has, like the first. */
+const connectionNames: ReadonlySet<string> = new Set(['connection', 'proxy-connection'])
 /** Longest head, as for Node's parser, which refuses what is longer, bytes. */
 const maxHeadBytes = 16 * 1024
 const blankLine = Buffer.from('\r\n\r\n')
@@ -47,9 +50,9 @@ export function readRequest(bytes: Buffer, at: number): Reading {
     if (!tokenForm.test(name) || !valueForm.test(value)) return 'other'
     const lower = name.toLowerCase()
     if (lower === 'content-length') {
-      if (bodyBytes >= 0 || !lengthForm.test(value)) return 'other'
+      if (bodyBytes >= 0 || !lengthForm.test(line.slice(colon + 1))) return 'other'
       bodyBytes = Number(value)
-    } else if (lower === 'connection' ? value.toLowerCase() !== 'keep-alive' : beyond.has(lower)) {
+    } else if (connectionNames.has(lower) ? value.toLowerCase() !== 'keep-alive' : beyond.has(lower)) {
       return 'other'
     }
     rawHeaders.push(name, value)
