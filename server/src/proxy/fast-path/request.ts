@@ -1,3 +1,5 @@
+import { limits } from '@sealway/protocol'
+
 export interface Read {
   readonly method: string
   readonly url: string
@@ -30,6 +32,8 @@ const beyond: ReadonlySet<string> = new Set(['transfer-encoding', 'expect', 'upg
 const connectionNames: ReadonlySet<string> = new Set(['connection', 'proxy-connection'])
 /** Longest head, as for Node's parser, which refuses what is longer, bytes. */
 const maxHeadBytes = 16 * 1024
+/** With more headers it is refused anyway, and until its body is there every piece of it would have them read again. */
+const maxLines = 1 + limits.maxHeaders
 const blankLine = Buffer.from('\r\n\r\n')
 
 /** Reads one request. Whatever is in any way doubtful is `other`: nothing that is taken here could be read in two ways. */
@@ -37,7 +41,8 @@ export function readRequest(bytes: Buffer, at: number): Reading {
   const headEnd = bytes.indexOf(blankLine, at)
   if ((headEnd < 0 ? bytes.length : headEnd) - at > maxHeadBytes) return 'other'
   if (headEnd < 0) return 'incomplete'
-  const lines = bytes.toString('latin1', at, headEnd).split('\r\n')
+  const lines = bytes.toString('latin1', at, headEnd).split('\r\n', maxLines + 1)
+  if (lines.length > maxLines) return 'other'
   const start = requestLine.exec(lines[0]!)
   if (!start) return 'other'
   const rawHeaders: string[] = []

@@ -1,3 +1,4 @@
+import { limits } from '@sealway/protocol'
 import { maxRequestBytes, readRequest } from '../../../../server/src/proxy/fast-path/request'
 
 const read = (text: string, at = 0) => readRequest(Buffer.from(text, 'latin1'), at)
@@ -200,6 +201,13 @@ describe('what only Node may judge', () => {
     const head = get(`X: ${'a'.repeat(16 * 1024)}`)
     expect(read(head)).toBe('other')
     expect(read(head.slice(0, 16 * 1024 + 1))).toBe('other')
+  })
+
+  it('is a request with more headers than any may have', () => {
+    const headed = (count: number) => `GET / HTTP/1.1\r\n${'a:\r\n'.repeat(count)}\r\n`
+    expect(read(headed(limits.maxHeaders))).toMatchObject({ end: headed(limits.maxHeaders).length })
+    expect(read(headed(limits.maxHeaders + 1))).toBe('other')
+    expect(read(headed(4_000))).toBe('other')
   })
 
   it('is a request beyond 48 KiB, as soon as its head is there', () => {
