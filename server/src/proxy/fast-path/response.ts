@@ -38,8 +38,9 @@ export class FastResponse implements WholeResponse {
     this.parts = parts
   }
 
+  /** Once it is through, what waits in the socket is of the answers behind it. */
   get writableLength(): number {
-    return this.parts.socket.writableLength
+    return this.destroyed ? 0 : this.parts.socket.writableLength
   }
 
   on(_event: 'close', listener: () => void): void {
@@ -84,7 +85,8 @@ export class FastResponse implements WholeResponse {
   /** The chunk must not change until it is written. */
   write(chunk: Uint8Array, written: () => void): void {
     const { socket } = this.parts
-    if (this.destroyed || this.ended || this.bodiless) {
+    // An empty chunk would be the end of all of them (RFC 9112 s7.1).
+    if (this.destroyed || this.ended || this.bodiless || chunk.length === 0) {
       written()
       return
     }
