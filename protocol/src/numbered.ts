@@ -50,11 +50,16 @@ export class Numbered<T extends object> {
     return true
   }
 
-  /** All of them, lowest number first, as they are now. */
-  values(): T[] {
+  /** All of them, or those of which `which` is true, lowest number first, as they are now. */
+  values(which?: (thing: T) => boolean): T[] {
+    const { slots, numbers } = this
     const taken: number[] = []
-    for (let slot = 0; slot < this.slots.length; slot++) if (this.slots[slot] !== undefined) taken.push(slot)
-    return taken.sort((a, b) => this.numbers[a]! - this.numbers[b]!).map((slot) => this.slots[slot]!)
+    for (let slot = 0; slot < slots.length; slot++) {
+      const thing = slots[slot]
+      if (thing !== undefined && (!which || which(thing))) taken.push(slot)
+    }
+    if (taken.length > 1) taken.sort((a, b) => numbers[a]! - numbers[b]!)
+    return taken.map((slot) => slots[slot]!)
   }
 
   clear(): void {

@@ -5,6 +5,10 @@ import type { Unacked } from './unacked.js'
 
 /** Somebody who waits for what became of a record. */
 export interface Waiter {
+  /** By which it is answered; no other waiter of this node has it. */
+  readonly corr: number
+  /** Of the frame in which it left, among those of its flow; -1: it has not. */
+  readonly counter: number
   /** Its record in the bundle, until the bundle is sealed. */
   recordStart: number
   recordEnd: number

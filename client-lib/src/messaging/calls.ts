@@ -1,4 +1,4 @@
-import { type Code, type Outcome, SealwayError } from '@sealway/protocol'
+import { type Code, Numbered, type Outcome, SealwayError } from '@sealway/protocol'
 import type { SealingFlow } from '../crypto/seal.js'
 import type { Timers } from '../session/timers.js'
 import { errorOf } from './answer-error.js'
@@ -107,7 +107,7 @@ export abstract class Pending extends Timed implements Waiter {
     this.settled = true
     this.stopWatch()
     this.leaveQueue?.()
-    this.outlet.awaiting.delete(this)
+    this.outlet.awaiting.delete(this.corr)
     if (this.kept && --this.kept.open === 0) this.outlet.forget(this.kept)
     this.calls.forget(this)
     return true
@@ -172,7 +172,7 @@ const firstCorrBelow = 2 ** 47
 
 /** All that waits for answers, by correlation number. */
 export class Calls {
-  private readonly pending = new Map<number, Pending>()
+  private readonly pending = new Numbered<Pending>()
   readonly deadlines: Deadlines
   private lastCorr: number
 
@@ -236,7 +236,7 @@ export class Calls {
 
   /** The link is gone: what had left it may or may not have arrived. What had not, goes out on the next link. */
   linkLost(error: SealwayError): void {
-    for (const pending of [...this.pending.values()]) {
+    for (const pending of this.pending.values()) {
       // What is kept is sent again on the next link.
       if (!pending.flow || pending.kept) continue
       if (pending.again) {
@@ -249,7 +249,7 @@ export class Calls {
 
   /** This node was closed: nothing will be answered any more. */
   closed(): void {
-    for (const pending of [...this.pending.values()]) {
+    for (const pending of this.pending.values()) {
       pending.outlet.withdraw(pending)
       const outcome = pending.flow ? 'unknown' : 'not-delivered'
       pending.fail(pending.error('CLOSED', `${pending.what}: this node was closed`, outcome))

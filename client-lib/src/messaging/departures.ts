@@ -34,10 +34,10 @@ export class Departures {
     streamsLost(outlet.to)
     // Of what it was handed as one of a group the mediator has said so.
     for (const waiter of [...calls.askedOf(outlet.to)]) waiter.peerLeft(outlet.to)
-    const waiting = [...outlet.awaiting] as Pending[]
+    const waiting = outlet.awaiting.values() as Pending[]
     if (waiting.length === 0) return
     const tell = (waiter: Pending): void => {
-      if (outlet.awaiting.has(waiter)) waiter.peerLeft(outlet.to)
+      if (outlet.awaiting.has(waiter.corr)) waiter.peerLeft(outlet.to)
     }
     this.afterRejects(() => {
       for (const waiter of waiting) if (forGood || !waiter.kept) tell(waiter)

@@ -79,7 +79,7 @@ export class Large {
       settled: (error) => error && call.fail(notTaken(call, error)),
     })
     call.leaveQueue = () => {
-      way?.awaiting.delete(call)
+      way?.awaiting.delete(call.corr)
       stop()
     }
   }

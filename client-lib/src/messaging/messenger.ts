@@ -16,6 +16,7 @@ import type { Logger } from '../session/log.js'
 import { signalAfter, type Timers } from '../session/timers.js'
 import type { Receipt } from './acked.js'
 import { Answers } from './answers.js'
+import type { Waiter } from './bundle.js'
 import { Calls, type Pending } from './calls.js'
 import { deliveryOf } from './delivery.js'
 import { Departures, returnGraceMs } from './departures.js'
@@ -210,7 +211,7 @@ export class Messenger {
       stray: (from, code) => events.emit('refused', { from, code }),
     })
     this.refusals = new Refusals({
-      waiting: () => [...outlets.all()].flatMap(({ awaiting }) => [...awaiting] as Pending[]),
+      waiting: () => [...outlets.all()].flatMap(({ awaiting }) => awaiting.values() as Pending[]),
       stale: (from, incarnation, { flow, ackUpTo }) => {
         const outlet = outlets.get(from, 'default')
         outlet.retarget(incarnation)
@@ -355,10 +356,10 @@ export class Messenger {
     },
     accepted: (route, frameId, names) => {
       const outlet = this.outlets.numbered(route)
+      if (!outlet) return
       const counter = counterOf(frameId, 8)
-      for (const waiter of [...(outlet?.awaiting ?? [])] as Pending[]) {
-        if (waiter.counter === counter && sameFlow(waiter.flow!.id, frameId)) waiter.accepted(names)
-      }
+      const inFrame = (waiter: Waiter) => waiter.counter === counter && sameFlow((waiter as Pending).flow!.id, frameId)
+      for (const waiter of outlet.awaiting.values(inFrame) as Pending[]) waiter.accepted(names)
     },
     status: (route, online, incarnation) => {
       const outlet = this.outlets.numbered(route)
@@ -390,7 +391,7 @@ export class Messenger {
     code: Code,
     hop: 'mediator' | 'receiver',
   ): void {
-    this.refusals.frame(outlet.to, outlet.awaiting as Iterable<Pending>, flow, counter, code, hop)
+    this.refusals.frame(outlet.to, outlet.awaiting.values() as Pending[], flow, counter, code, hop)
     this.streams.gap(outlet.to, outlet.scope, `a frame to it was refused (${code})`)
   }
 

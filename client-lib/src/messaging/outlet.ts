@@ -7,6 +7,7 @@ import {
   Kind,
   type Limits,
   minSealedBytes,
+  Numbered,
   SealwayError,
   type Welcome,
   writeHeader,
@@ -77,7 +78,7 @@ export class Outlet {
   /** Calls and broadcasts that are not settled, whether they have left or not. */
   inFlight = 0
   /** Records of calls and broadcasts that left and are not settled. */
-  readonly awaiting = new Set<Waiter>()
+  readonly awaiting = new Numbered<Waiter>()
   /** Data of streams that waits here, bytes. */
   streamBytes = 0
   private flow: SealingFlow | undefined
@@ -240,7 +241,7 @@ export class Outlet {
 
   /** Takes out the record of somebody who no longer waits. @returns false where it has left already */
   withdraw(waiter: Waiter): boolean {
-    if (this.awaiting.delete(waiter)) return false
+    if (this.awaiting.delete(waiter.corr)) return false
     for (const bundle of this.current ? [...this.queue, this.current] : this.queue) {
       const bytes = takeOut(bundle, waiter)
       if (bytes === 0) continue
@@ -388,7 +389,7 @@ export class Outlet {
       : undefined
     for (const waiter of waiters) {
       if (waiter.settled) continue
-      this.awaiting.add(waiter)
+      this.awaiting.set(waiter.corr, waiter)
       waiter.sealed(flow, frame.counter, kept)
     }
   }
