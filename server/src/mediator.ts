@@ -30,6 +30,7 @@ import { createUpkeep } from './registry/upkeep.js'
 import { overloadSteps, Relay } from './routing/relay.js'
 import { openDatabase } from './store/database.js'
 import { requireMigrated } from './store/migrate.js'
+import { hasGone } from './transport/gone.js'
 import { acceptHttpLinks } from './transport/http.js'
 import { listenOnPath } from './transport/ipc.js'
 import { acceptUpgrades } from './transport/upgrade.js'
@@ -219,9 +220,11 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
     const server = createServer({ ...timeouts, keepAliveTimeout: 5_000 }, app)
     const sockets = new Set<Socket>()
     servers.set(server, sockets)
+    // Behind Node's own listener, which was there first.
     server.on('connection', (socket) => {
       sockets.add(socket)
       socket.once('close', () => sockets.delete(socket))
+      if (hasGone(socket, server)) socket.destroy()
     })
     return server
   }

@@ -1,6 +1,7 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
-import { ReceiveBuffer, type ReceivingSocket } from '../../transport/received.js'
+import { hasGone } from '../../transport/gone.js'
+import { ReceiveBuffer } from '../../transport/received.js'
 import { type ConnectionParts, FastConnection } from './connection.js'
 import { Scratch } from './scratch.js'
 
@@ -45,8 +46,10 @@ export class FastPath {
       },
     }
     server.on('connection', (accepted: Socket) => {
-      const socket: ReceivingSocket | undefined = this.received.adopt(accepted)
-      if (socket) this.connections.add(new FastConnection(socket, parts))
+      const socket = this.received.adopt(accepted)
+      // Asked again of the new one, which keeps it from here on.
+      if (hasGone(socket ?? accepted, server)) accepted.destroy()
+      else if (socket) this.connections.add(new FastConnection(socket, parts))
       else nodes.call(server, accepted)
     })
   }
