@@ -9,6 +9,7 @@ import { Callers } from './callers.js'
 import type { TrustProxy } from './client-address.js'
 import { Departed } from './departed.js'
 import { Directory, type Links } from './directory.js'
+import { Dispatcher } from './dispatcher.js'
 import { FastPath } from './fast-path/fast-path.js'
 import { Front } from './front.js'
 import { HttpOutcomes } from './outcomes.js'
@@ -17,6 +18,7 @@ import { type ExchangeLimits, Tunnels } from './tunnel.js'
 import { TunnelUpstream } from './tunnel-upstream.js'
 import { Uploads } from './uploads.js'
 import type { Upstream } from './upstream.js'
+import { Visits } from './visits.js'
 
 export interface ProxyParts {
   /** Functions, because the relay is made after this. */
@@ -74,17 +76,12 @@ export function createProxy(parts: ProxyParts): HttpByName {
     upstreams: [new TunnelUpstream(tunnels), ...(parts.upstreams ?? [])],
     ...{ publicRoutes, departed, now },
   })
-  const front = new Front({
-    directory,
-    callers: new Callers(parts.authenticator, now),
-    ...{ tunnels, uploads, outcomes, strangers },
-    trust: parts.trust,
-    domain: parts.domain,
-    log: parts.log,
-    monotonic: parts.monotonic,
-    draining: parts.draining,
-  })
-  const fastPath = new FastPath({ take: front.take, draining: parts.draining, now })
+  const { trust, log, monotonic, domain, draining } = parts
+  const visits = new Visits({ log, outcomes, uploads, monotonic, trust })
+  const dispatcher = new Dispatcher({ directory, strangers, trust, budget: parts.budget })
+  const callers = new Callers(parts.authenticator, now)
+  const front = new Front({ callers, dispatcher, visits, uploads, outcomes, domain, log, draining })
+  const fastPath = new FastPath({ take: front.take, draining, now })
   return {
     exchanges: {
       frame: (session, type, number, flags, body) => tunnels.frame(session, type, number, flags, body),
@@ -94,7 +91,7 @@ export function createProxy(parts: ProxyParts): HttpByName {
       },
     },
     outcomes,
-    inFlight: () => ({ requests: front.inFlight, exchanges: tunnels.inFlight }),
+    inFlight: () => ({ requests: visits.inFlight, exchanges: tunnels.inFlight }),
     attach(server) {
       front.attach(server)
       if (parts.fastPath !== false) fastPath.attach(server)
@@ -106,7 +103,7 @@ export function createProxy(parts: ProxyParts): HttpByName {
       strangers.tick(coarseNow)
       fastPath.tick(coarseNow)
     },
-    idle: (stop) => front.idle(stop),
+    idle: (stop) => visits.idle(stop),
     close: () => fastPath.close(),
   }
 }

@@ -53,7 +53,7 @@ export class Visit {
   private settled = false
 
   constructor(
-    private readonly client: Client,
+    private client: Client,
     readonly guarded: Guarded,
     readonly target: Target,
     private readonly parts: VisitParts,
@@ -75,6 +75,12 @@ export class Visit {
   get whole(): Whole | undefined {
     const { client } = this
     return client.body === undefined ? undefined : client
+  }
+
+  /** What came whole lies in memory that is another request's after this call. */
+  keepBody(): void {
+    const { client } = this
+    if (client.body !== undefined) this.client = { ...client, body: Buffer.from(client.body) }
   }
 
   /** @throws Error: it came whole */

@@ -57,11 +57,9 @@ export class DirectUpstream implements Upstream {
   forward(visit: Visit, node: Destination): void {
     const { whole } = visit
     if (whole) {
-      // The address is looked up, and the body is ours until then only.
-      const body = Buffer.from(whole.body)
-      this.go(visit, node, whole.response, (pinned) =>
-        new RelayedWhole(visit, node.name, pinned, this.direct, body).start(),
-      )
+      // The address is looked up.
+      visit.keepBody()
+      this.go(visit, node, whole.response, (pinned) => new RelayedWhole(visit, node.name, pinned, this.direct).start())
       return
     }
     this.go(visit, node, visit.streams.response, (pinned) => new Relayed(visit, node.name, pinned, this.direct).start())

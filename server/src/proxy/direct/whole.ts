@@ -16,17 +16,14 @@ export class RelayedWhole {
   private fresh = false
   private isAnswered = false
   private readonly waiting: Waiting
-  private readonly body: Buffer
 
   constructor(
     private readonly visit: Visit,
     private readonly node: string,
     private readonly pinned: Pinned,
     private readonly direct: Direct,
-    body: Buffer,
   ) {
     this.waiting = waitingFor(visit, this)
-    this.body = body
   }
 
   start(): void {
@@ -35,7 +32,8 @@ export class RelayedWhole {
   }
 
   private send(): void {
-    const { direct, visit, node, body } = this
+    const { direct, visit, node } = this
+    const { body } = visit.whole!
     const { address, port, secure, name, host } = this.pinned
     const { method, target, headers } = visit.head!
     const kept = secure ? direct.agents.https : direct.agents.http
