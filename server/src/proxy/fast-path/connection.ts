@@ -14,8 +14,8 @@ export interface ConnectionParts {
   readonly scratch: Scratch
   readonly draining: () => boolean
   readonly date: () => string
-  /** Coarse clock, ms. */
-  readonly now: () => number
+  /** Time that went by, in ticks, ms. */
+  readonly elapsed: () => number
 }
 
 /** A request of which only a part has come for so long is Node's, which has limits for it, ms. */
@@ -32,7 +32,7 @@ export class FastConnection {
   private held = nothing
   /** The answer under way. */
   private current: FastResponse | undefined
-  /** For the rest of a request, or for the next one, ms of the coarse clock. */
+  /** For the rest of a request, or for the next one, ms of `elapsed`. */
   private waitsSince: number
   private served = false
   private isOver = false
@@ -43,7 +43,7 @@ export class FastConnection {
     private readonly socket: ReceivingSocket,
     private readonly parts: ConnectionParts,
   ) {
-    this.waitsSince = parts.now()
+    this.waitsSince = parts.elapsed()
     this.client = { remoteAddress: socket.remoteAddress }
     socket.on('error', this.onError)
     socket.on('end', this.onEnd)
@@ -59,7 +59,7 @@ export class FastConnection {
       this.read(Buffer.concat([held, chunk]))
       return
     }
-    this.waitsSince = this.parts.now()
+    this.waitsSince = this.parts.elapsed()
     this.read(chunk)
   }
 
@@ -102,7 +102,7 @@ export class FastConnection {
 
   private readonly answered = (): void => {
     this.current = undefined
-    this.waitsSince = this.parts.now()
+    this.waitsSince = this.parts.elapsed()
     if (this.reading || this.isOver || this.socket.destroyed || this.held.length === 0) return
     const { held } = this
     this.held = nothing
@@ -111,9 +111,9 @@ export class FastConnection {
   }
 
   /** Called four times a second. */
-  tick(now: number): void {
+  tick(elapsedMs: number): void {
     if (this.current) return
-    const silentMs = now - this.waitsSince
+    const silentMs = elapsedMs - this.waitsSince
     if (this.held.length > 0 || !this.served) {
       if (silentMs >= incompleteMs) this.handOver(this.held)
     } else if (silentMs >= idleMs || this.parts.draining()) {

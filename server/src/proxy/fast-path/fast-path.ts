@@ -5,7 +5,16 @@ import { ReceiveBuffer } from '../../transport/received.js'
 import { type ConnectionParts, FastConnection } from './connection.js'
 import { Scratch } from './scratch.js'
 
-export type FastPathParts = Pick<ConnectionParts, 'take' | 'draining' | 'now'>
+export interface FastPathParts extends Pick<ConnectionParts, 'take' | 'draining'> {
+  /** Coarse clock, ms since 1970. */
+  readonly now: () => number
+}
+
+/**
+ * Longest time that counts between two ticks, ms. They come every 250 ms: after a longer one the process stood still, or
+ * the clock was set, and no client has to pay for that.
+ */
+const maxStepMs = 500
 
 type ConnectionListener = (this: Server, socket: Socket) => void
 
@@ -18,11 +27,15 @@ export class FastPath {
   private readonly received = new ReceiveBuffer()
   private readonly scratch = new Scratch()
   private readonly parts: FastPathParts
+  private tickedAt: number
+  /** Of all ticks, ms. */
+  private elapsedMs = 0
   private dateText = ''
   private dateAt = -1
 
   constructor(parts: FastPathParts) {
     this.parts = parts
+    this.tickedAt = parts.now()
   }
 
   get size(): number {
@@ -38,6 +51,7 @@ export class FastPath {
       ...this.parts,
       scratch: this.scratch,
       date: () => this.date(),
+      elapsed: () => this.elapsedMs,
       over: (connection) => this.connections.delete(connection),
       handOver(socket, bytes) {
         nodes.call(server, socket)
@@ -64,9 +78,11 @@ export class FastPath {
     return this.dateText
   }
 
-  /** Called four times a second. */
+  /** Called four times a second. @param now coarse clock, ms */
   tick(now: number): void {
-    for (const connection of this.connections) connection.tick(now)
+    this.elapsedMs += Math.max(0, Math.min(now - this.tickedAt, maxStepMs))
+    this.tickedAt = now
+    for (const connection of this.connections) connection.tick(this.elapsedMs)
   }
 
   /** Ends the connections that wait for nothing. */

@@ -363,6 +363,32 @@ describe('time', () => {
     expect(fast.fastPath.size).toBe(0)
   })
 
+  it.each([
+    ['forth', 3_600_000],
+    ['back', -3_600_000],
+  ])(
+    'that is set %s, or in which the process stood still, is no time in which a client was silent',
+    async (_way, ms) => {
+      fast = await FastServer.start()
+      fast.onTaken = echoed
+      const fresh = fast.client()
+      await fast.socket()
+      const client = fast.client().send(get('/fast/0'))
+      await client.until('answer', () => answers(client).length === 1)
+      fast.stand(ms)
+      expect(fast.fastPath.size).toBe(2)
+      fresh.send(get('/fast/1'))
+      client.send(get('/fast/2'))
+      await Promise.all([
+        fresh.until('answer', () => answers(fresh)[0]),
+        client.until('answer', () => answers(client)[1]),
+      ])
+      expect(fast.nodes).toEqual([])
+      fast.tick(6_000)
+      await Promise.all([fresh.untilClosed(), client.untilClosed()])
+    },
+  )
+
   it('does not count while an answer is under way', async () => {
     fast = await FastServer.start()
     const client = fast.client().send(get('/fast/0'))
