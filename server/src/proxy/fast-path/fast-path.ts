@@ -11,10 +11,10 @@ export interface FastPathParts extends Pick<ConnectionParts, 'take' | 'draining'
 }
 
 /**
- * Longest time that counts between two ticks, ms. They come every 250 ms: after a longer one the process stood still, or
- * the clock was set, and no client has to pay for that.
+ * What a tick counts for at most, ms: as often they come. After a longer time the process stood still, or the clock was
+ * set, and no client has to pay for that.
  */
-const maxStepMs = 500
+const maxStepMs = 250
 
 type ConnectionListener = (this: Server, socket: Socket) => void
 
