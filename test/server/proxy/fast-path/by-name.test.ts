@@ -242,6 +242,28 @@ describe('an answer by name', () => {
     expect(nodes.asked).toEqual([])
   })
 
+  it('that does not come in its time is 504, and the node is told; what comes behind it is answered', async () => {
+    await start({ config: { httpTimeoutMs: 100 } })
+    const node = await world.node({
+      onWhole: (exchange) => (exchange.head.target === '/end' ? named(exchange) : undefined),
+    })
+    const client = world.raw().send(post('/one/g/n/', 'abc') + get('/one/g/n/end'))
+    await client.until('answer behind', (text) => text.endsWith('<GET /end >'))
+    expect(client.statuses).toEqual([504, 200])
+    await node.exchanges[0]!.until('word of it', ({ resetCode }) => resetCode === 'TIMEOUT')
+    expect(nodes.asked).toEqual([])
+  })
+
+  it('that stands still in the middle is broken off in its time', async () => {
+    await start({ config: { httpIdleTimeoutMs: 100 } })
+    await world.node({ onWhole: (exchange) => exchange.respond(200, [], 'abc', false) })
+    const client = world.raw().send(get('/one/g/n/') + get('/one/g/n/'))
+    await client.untilClosed()
+    expect(client.text.endsWith('3\r\nabc\r\n')).toBe(true)
+    expect(world.started.mediator.proxy.outcomes.snapshot()).toEqual({ TIMEOUT: 1 })
+    expect(nodes.asked).toEqual([])
+  })
+
   it('of one that leaves is asked of another member, where the request may be said twice', async () => {
     await start()
     const leaving = [await world.node({ name: 'a' }), await world.node({ name: 'b' })]
