@@ -57,12 +57,13 @@ export class ByName {
     return client
   }
 
-  /** Of Node's own client; with a token for every node, unless told otherwise. */
+  /** Of Node's own client, which is asked to keep its connection, as most do; with a token for every node, unless told otherwise. */
   ask(path: string, { body, token = this.bearer, ...options }: Ask = {}): Promise<Reply> {
     return new Promise((resolve, reject) => {
       const informed: { status: number; headers: string[] }[] = []
       const { hostname, port } = new URL(this.url)
-      const headers = { ...(token === null ? {} : { Authorization: `Bearer ${token}` }), ...options.headers }
+      const authorization = token === null ? {} : { Authorization: `Bearer ${token}` }
+      const headers = { Connection: 'keep-alive', ...authorization, ...options.headers }
       const sent = request({ hostname, port, path, agent: false, ...options, headers })
       sent.on('information', ({ statusCode, rawHeaders }) => informed.push({ status: statusCode, headers: rawHeaders }))
       sent.on('error', reject)

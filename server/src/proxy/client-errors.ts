@@ -8,6 +8,9 @@ interface Answering {
   readonly _httpMessage?: Pick<ServerResponse, 'headersSent'> | null
 }
 
+/** Whether an answer is under way on a socket. */
+export const isAnswering = (socket: Duplex): boolean => ((socket as Answering)._httpMessage ?? null) !== null
+
 /** What Node's parser refuses is answered with a problem of ours, and the connection ends. */
 export function answerClientErrors(server: Server): void {
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {

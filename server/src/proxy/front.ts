@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import type { Log } from '../observe/log.js'
 import type { Callers } from './callers.js'
 import type { ClientRequest, Whole } from './client.js'
-import { answerClientErrors } from './client-errors.js'
+import { answerClientErrors, isAnswering } from './client-errors.js'
 import { noToken, type Question } from './directory.js'
 import type { Dispatcher, Go } from './dispatcher.js'
 import { guard, type Refusal } from './guard.js'
@@ -58,6 +58,11 @@ export class Front {
     const upgrades = server.listeners('upgrade') as UpgradeListener[]
     server.removeAllListeners('upgrade')
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      // What was asked before on this connection is not answered yet: a switch would come in between.
+      if (isAnswering(socket)) {
+        socket.destroy()
+        return
+      }
       const target = this.targetOf(request)
       if (target) this.upgrade(request, socket, head, target)
       else for (const listener of upgrades) listener.call(server, request, socket, head)
@@ -80,16 +85,22 @@ export class Front {
    * @returns false: it is for somebody else, or not one to be taken, and nothing was done: Node's server is to read it
    */
   readonly take = (client: Whole): boolean => {
+    let taken = true
+    this.safely(client.response, () => {
+      taken = this.takeWhole(client)
+    })
+    return taken
+  }
+
+  private takeWhole(client: Whole): boolean {
     const { request, response } = client
     const target = this.targetOf(request)
     if (!target || target === 'no-name' || target.mode === 'many' || this.parts.draining()) return false
     const guarded = guard(request)
     if ('code' in guarded) return false
     const { caller, dropAuthorization } = this.parts.callers.of(guarded)
-    this.safely(response, () => {
-      const visit = this.parts.visits.begin(client, guarded, target, { dropAuthorization, upgrade: false })
-      this.parts.dispatcher.dispatch(visit, { target, method: request.method!, caller }, forward, true, response)
-    })
+    const visit = this.parts.visits.begin(client, guarded, target, { dropAuthorization, upgrade: false })
+    this.parts.dispatcher.dispatch(visit, { target, method: request.method!, caller }, forward, true, response)
     return true
   }
 

@@ -149,14 +149,14 @@ export class Passage implements AnswerReader {
       this.switchProtocols(head, body, end)
       return
     }
-    const read = responseHeaders(head)
+    const noContent = head.status === 204 || head.status === 304
+    this.bodiless = noContent || this.request.method === 'HEAD'
+    const read = responseHeaders(head, this.bodiless)
     if (typeof read === 'string') {
       this.bad(read)
       return
     }
     const { headers, length } = read
-    const noContent = head.status === 204 || head.status === 304
-    this.bodiless = noContent || this.request.method === 'HEAD'
     if (noContent && body.length > 0) {
       this.bad(`${head.status} with a body`)
       return

@@ -13,9 +13,10 @@ const operatorCookie = /^\s*sealway_session\s*=/i
 
 /**
  * The headers of an answer that a client is handed.
+ * @param bodiless it has no body, whatever its headers say
  * @returns what is wrong with them, where they would not be HTTP
  */
-export function responseHeaders(head: ResponseHead): AnswerHeaders | string {
+export function responseHeaders(head: ResponseHead, bodiless = false): AnswerHeaders | string {
   const listed = listedBy(head.headers)
   const headers: string[] = []
   let length: number | undefined
@@ -38,7 +39,7 @@ export function responseHeaders(head: ResponseHead): AnswerHeaders | string {
     headers.push(name, value)
   }
   // Trailers travel in chunks only (RFC 9112 s7.1.2).
-  if (trailerAt >= 0 && length !== undefined) headers.splice(trailerAt, 2)
+  if (trailerAt >= 0 && (length !== undefined || bodiless)) headers.splice(trailerAt, 2)
   return { headers, length }
 }
 

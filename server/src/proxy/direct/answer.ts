@@ -45,7 +45,8 @@ export function relayHead(visit: Visit, node: string, answer: IncomingMessage, c
   })
   answer.on('error', () => {})
   const { statusCode: status = 0, statusMessage: reason = '', rawHeaders } = answer
-  const read = responseHeaders({ status, reason, headers: rawHeaders })
+  const bodiless = status === 204 || status === 304 || visit.request.method === 'HEAD'
+  const read = responseHeaders({ status, reason, headers: rawHeaders }, bodiless)
   if (typeof read === 'string') return bad(read)
   if (rawHeaders.length > 2 * limits.maxHeaders) return bad('too many headers')
   const { headers } = read

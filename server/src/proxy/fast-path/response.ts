@@ -48,7 +48,7 @@ export class FastResponse implements WholeResponse {
   }
 
   writeHead(status: number, reasonOrHeaders: string | string[], given?: string[]): void {
-    const reason = typeof reasonOrHeaders === 'string' ? reasonOrHeaders : (STATUS_CODES[status] ?? '')
+    const reason = typeof reasonOrHeaders === 'string' ? reasonOrHeaders : (STATUS_CODES[status] ?? 'unknown')
     const headers = given ?? (reasonOrHeaders as string[])
     let text = `HTTP/1.1 ${status} ${reason}\r\n`
     let framed = false
