@@ -152,7 +152,7 @@ export class ServedResponse {
     const { message, last } = this
     if (message.destroyed) return
     this.last = undefined
-    const trailers = headersOf(message._trailer.trimEnd().split('\r\n'))
+    const trailers = message._trailer === '' ? [] : headersOf(message._trailer.trimEnd().split('\r\n'))
     if (message._headerSent) this.finish(last, trailers)
     else if (trailers.length === 0) this.respond(last, true)
     else {
