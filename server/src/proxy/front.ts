@@ -71,12 +71,13 @@ export class Front {
   }
 
   /** A defect of ours costs one request, and not the process. */
-  private safely(response: { destroy(): unknown }, work: () => void): void {
+  private safely<T>(response: { destroy(): unknown }, work: () => T): T | undefined {
     try {
-      work()
+      return work()
     } catch (error) {
       this.parts.log.error({ err: error }, 'a request failed inside the mediator')
       response.destroy()
+      return undefined
     }
   }
 
@@ -84,13 +85,7 @@ export class Front {
    * Takes a request that came whole.
    * @returns false: it is for somebody else, or not one to be taken, and nothing was done: Node's server is to read it
    */
-  readonly take = (client: Whole): boolean => {
-    let taken = true
-    this.safely(client.response, () => {
-      taken = this.takeWhole(client)
-    })
-    return taken
-  }
+  readonly take = (client: Whole): boolean => this.safely(client.response, () => this.takeWhole(client)) ?? true
 
   private takeWhole(client: Whole): boolean {
     const { request, response } = client

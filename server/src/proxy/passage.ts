@@ -5,7 +5,7 @@ import type { ClientRequest, ClientResponse } from './client.js'
 import type { AnswerReader, Exchange } from './exchange.js'
 import { headText, inform } from './inform.js'
 import { Pipe } from './pipe.js'
-import { responseHeaders, trailerFields } from './response-headers.js'
+import { isBodiless, responseHeaders, trailerFields } from './response-headers.js'
 import { Taken } from './taken.js'
 import type { Tunnel } from './tunnel.js'
 import type { Visit } from './visit.js'
@@ -149,15 +149,16 @@ export class Passage implements AnswerReader {
       this.switchProtocols(head, body, end)
       return
     }
-    const noContent = head.status === 204 || head.status === 304
-    this.bodiless = noContent || this.request.method === 'HEAD'
+    const { method } = this.request
+    this.bodiless = isBodiless(method, head.status)
     const read = responseHeaders(head, this.bodiless)
     if (typeof read === 'string') {
       this.bad(read)
       return
     }
     const { headers, length } = read
-    if (noContent && body.length > 0) {
+    // To HEAD it may have been sent, and is dropped.
+    if (this.bodiless && method !== 'HEAD' && body.length > 0) {
       this.bad(`${head.status} with a body`)
       return
     }

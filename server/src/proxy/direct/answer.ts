@@ -1,7 +1,7 @@
 import type { ClientRequest, IncomingMessage, InformationEvent } from 'node:http'
 import { type Code, limits } from '@sealway/protocol'
 import { inform } from '../inform.js'
-import { responseHeaders } from '../response-headers.js'
+import { isBodiless, responseHeaders } from '../response-headers.js'
 import type { Visit } from '../visit.js'
 import { pairsOf } from './headers.js'
 
@@ -45,7 +45,7 @@ export function relayHead(visit: Visit, node: string, answer: IncomingMessage, c
   })
   answer.on('error', () => {})
   const { statusCode: status = 0, statusMessage: reason = '', rawHeaders } = answer
-  const bodiless = status === 204 || status === 304 || visit.request.method === 'HEAD'
+  const bodiless = isBodiless(visit.request.method, status)
   const read = responseHeaders({ status, reason, headers: rawHeaders }, bodiless)
   if (typeof read === 'string') return bad(read)
   if (rawHeaders.length > 2 * limits.maxHeaders) return bad('too many headers')

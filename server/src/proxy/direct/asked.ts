@@ -1,5 +1,4 @@
-import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
-import { request as httpsRequest } from 'node:https'
+import type { ClientRequest, IncomingMessage } from 'node:http'
 import { type Code, limits } from '@sealway/protocol'
 import type { AnswerReader } from '../exchange.js'
 import type { Asked } from '../upstream.js'
@@ -8,6 +7,7 @@ import { failedBy, watch } from './answer.js'
 import type { Direct } from './direct.js'
 import { upstreamHeaders } from './headers.js'
 import type { Pinned } from './pin.js'
+import { requestTo } from './request.js'
 
 const noBytes = new Uint8Array(0)
 
@@ -27,18 +27,15 @@ export class AskedDirect implements Asked {
     private readonly done: () => void,
   ) {}
 
-  send({ address, port, secure, name, ...pinned }: Pinned): void {
+  send(pinned: Pinned): void {
     if (this.over) return
     const { body, node, direct, visit } = this
     const head = visit.head!
     const length = { bodyBytes: body.length }
     const headers = upstreamHeaders(head.method, head.headers, length, pinned)
-    const upstream = (secure ? httpsRequest : httpRequest)({
-      ...{ host: address, port, method: head.method, path: head.target, agent: false },
-      // It may have come in chunks; here its length is known.
-      headers: body.length > 0 ? { ...headers, 'content-length': String(body.length) } : headers,
-      ...(name === undefined ? {} : { servername: name }),
-    })
+    // It may have come in chunks; here its length is known.
+    if (body.length > 0) headers['content-length'] = String(body.length)
+    const upstream = requestTo(pinned, head, headers, false)
     this.upstream = upstream
     watch(upstream, this, node, direct.parts)
     upstream.on('error', (error) => failedBy(error, this, node))

@@ -1,5 +1,4 @@
-import { type ClientRequest, request as httpRequest, type IncomingMessage, STATUS_CODES } from 'node:http'
-import { request as httpsRequest } from 'node:https'
+import { type ClientRequest, type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { hopByHop } from '@sealway/protocol'
 import { responseHeaders } from '../response-headers.js'
@@ -8,6 +7,7 @@ import { failedBy, relayAnswer, waitingFor, watch } from './answer.js'
 import type { Direct } from './direct.js'
 import { upstreamHeaders } from './headers.js'
 import type { Pinned } from './pin.js'
+import { requestTo } from './request.js'
 
 /** RFC 9110 s7.8: nothing may be sent in the new protocol before 101; a little is forgiven. */
 const maxEarlyBytes = 64 * 1024
@@ -34,22 +34,14 @@ export class Switched {
 
   start(): void {
     const { visit, node, pinned, direct } = this
-    const { address, port, secure, name } = pinned
     visit.current = this
     // Read, though nothing should come: a client that goes is only noticed by who reads.
     this.socket.on('data', this.onEarly)
     this.socket.on('end', this.onEarlyEnd)
     const head = visit.head!
-    const upstream = (secure ? httpsRequest : httpRequest)({
-      host: address,
-      port,
-      method: head.method,
-      path: head.target,
-      headers: upstreamHeaders(head.method, head.headers, visit.guarded, pinned),
-      // A connection of its own: it will not be HTTP's any more.
-      agent: false,
-      ...(name === undefined ? {} : { servername: name }),
-    })
+    const headers = upstreamHeaders(head.method, head.headers, visit.guarded, pinned)
+    // A connection of its own: it will not be HTTP's any more.
+    const upstream = requestTo(pinned, head, headers, false)
     this.upstream = upstream
     const waiting = waitingFor(visit, this)
     watch(upstream, waiting, node, direct.parts)

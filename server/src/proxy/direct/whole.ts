@@ -1,11 +1,11 @@
-import { type ClientRequest, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
-import { request as httpsRequest } from 'node:https'
+import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { RawHeaders } from '@sealway/protocol'
 import type { Visit } from '../visit.js'
 import { failedBy, hungUp, relayHead, type Waiting, waitingFor, wasStale, watch } from './answer.js'
 import type { Direct } from './direct.js'
 import { pairsOf, withBody } from './headers.js'
 import type { Pinned } from './pin.js'
+import { requestTo } from './request.js'
 
 /** Of an answer, what may wait for a client that reads slowly, bytes; then no more is read of it. */
 const maxWaitingBytes = 64 * 1024
@@ -32,17 +32,12 @@ export class RelayedWhole {
   }
 
   private send(): void {
-    const { direct, visit, node } = this
+    const { direct, visit, node, pinned } = this
     const { body } = visit.whole!
-    const { address, port, secure, name, host } = this.pinned
-    const { method, target, headers } = visit.head!
-    const kept = secure ? direct.agents.https : direct.agents.http
-    const options: RequestOptions & { servername?: string } = {
-      ...{ host: address, port, method, path: target, agent: this.fresh ? false : kept },
-      headers: rawHeaders(method, headers, host),
-    }
-    if (name !== undefined) options.servername = name
-    const upstream = (secure ? httpsRequest : httpRequest)(options)
+    const head = visit.head!
+    const kept = pinned.secure ? direct.agents.https : direct.agents.http
+    const headers = rawHeaders(head.method, head.headers, pinned.host)
+    const upstream = requestTo(pinned, head, headers, this.fresh ? false : kept)
     this.upstream = upstream
     this.isAnswered = false
     watch(upstream, this.waiting, node, direct.parts)

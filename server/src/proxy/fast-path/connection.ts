@@ -86,7 +86,7 @@ export class FastConnection {
     const { parts, socket } = this
     const response = new FastResponse({
       socket,
-      isHead: method === 'HEAD',
+      method,
       scratch: parts.scratch,
       date: parts.date,
       last: parts.draining,

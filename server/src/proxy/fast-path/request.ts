@@ -1,4 +1,4 @@
-import { limits } from '@sealway/protocol'
+import { fieldValueForm, limits, tokenForm } from '@sealway/protocol'
 
 export interface Read {
   readonly method: string
@@ -20,10 +20,6 @@ export const maxRequestBytes = 48 * 1024
  * this is not said go to Node's parser, which knows all of it.
  */
 const requestLine = /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (\/[!$-~]*) HTTP\/1\.1$/
-/** RFC 9110 s5.6.2. */
-const tokenForm = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
-/** RFC 9110 s5.5: no control characters but the tab, and so nothing that ends a line. */
-const valueForm = /^[\t -~\u0080-\u00ff]*$/
 /** With the blanks around it: Node's parser takes no tab there. */
 const lengthForm = /^ *\d{1,6} *$/
 /** What says that there is more to this request than a head and a body of a known length. */
@@ -52,7 +48,7 @@ export function readRequest(bytes: Buffer, at: number): Reading {
     const colon = line.indexOf(':')
     const name = line.slice(0, Math.max(colon, 0))
     const value = trimmed(line, colon + 1)
-    if (!tokenForm.test(name) || !valueForm.test(value)) return 'other'
+    if (!tokenForm.test(name) || !fieldValueForm.test(value)) return 'other'
     const lower = name.toLowerCase()
     if (lower === 'content-length') {
       if (bodyBytes >= 0 || !lengthForm.test(line.slice(colon + 1))) return 'other'

@@ -1,12 +1,13 @@
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { WholeResponse } from '../client.js'
+import { isBodiless } from '../response-headers.js'
 import type { Scratch } from './scratch.js'
 
 export interface ResponseParts {
   readonly socket: Socket
-  /** The request was HEAD: no answer to it has a body. */
-  readonly isHead: boolean
+  /** Of the request. */
+  readonly method: string
   readonly scratch: Scratch
   /** `Date`, as it is now. */
   readonly date: () => string
@@ -64,7 +65,7 @@ export class FastResponse implements WholeResponse {
     text += this.isLast
       ? 'Connection: close\r\n'
       : `Connection: keep-alive\r\nKeep-Alive: timeout=${keepAliveSeconds}\r\n`
-    this.bodiless = this.parts.isHead || status === 204 || status === 304
+    this.bodiless = isBodiless(this.parts.method, status)
     this.chunked = !framed && !this.bodiless
     if (this.chunked) text += 'Transfer-Encoding: chunked\r\n'
     this.head = `${text}\r\n`
