@@ -5,7 +5,7 @@ import type { ClientRequest, ClientResponse } from './client.js'
 import type { AnswerReader, Exchange } from './exchange.js'
 import { headText, inform } from './inform.js'
 import { Pipe } from './pipe.js'
-import { isBodiless, responseHeaders, trailerFields } from './response-headers.js'
+import { hasNoContent, isBodiless, responseHeaders, trailerFields } from './response-headers.js'
 import { Taken } from './taken.js'
 import type { Tunnel } from './tunnel.js'
 import type { Visit } from './visit.js'
@@ -149,16 +149,14 @@ export class Passage implements AnswerReader {
       this.switchProtocols(head, body, end)
       return
     }
-    const { method } = this.request
-    this.bodiless = isBodiless(method, head.status)
+    this.bodiless = isBodiless(this.request.method, head.status)
     const read = responseHeaders(head, this.bodiless)
     if (typeof read === 'string') {
       this.bad(read)
       return
     }
     const { headers, length } = read
-    // To HEAD it may have been sent, and is dropped.
-    if (this.bodiless && method !== 'HEAD' && body.length > 0) {
+    if (hasNoContent(head.status) && body.length > 0) {
       this.bad(`${head.status} with a body`)
       return
     }

@@ -8,9 +8,10 @@ export interface AnswerHeaders {
 }
 
 const lengthForm = /^\d{1,15}$/
-/** An answer that has no body, whatever its headers say (RFC 9112 s6.3). */
+/** RFC 9112 s6.3: these have no body, whatever their headers say, and nor has an answer to HEAD. */
+export const hasNoContent = (status: number): boolean => status === 204 || status === 304
 export const isBodiless = (method: string | undefined, status: number): boolean =>
-  method === 'HEAD' || status === 204 || status === 304
+  method === 'HEAD' || hasNoContent(status)
 
 /** A node must not be able to log a browser in as another operator: cookies know no ports. */
 const operatorCookie = /^\s*sealway_session\s*=/i
