@@ -116,7 +116,8 @@ it.each(Object.entries(offers))(
     const watched = eventually(async () => {
       const { rssBytes, counters } = await mediator.state()
       highest = Math.max(highest, rssBytes)
-      refused = (counters.BUSY?.frames ?? 0) > 0
+      // Broadcasts are shed before that, where a tick comes in between.
+      refused = (counters.BUSY?.frames ?? 0) + (counters.OVERLOADED?.frames ?? 0) > 0
       return refused
     }, 'the budget is used up')
     await Promise.all([watched, offer(sender, names, () => !refused)])

@@ -14,7 +14,7 @@ export interface MetricSources {
   readonly http: () => { readonly [outcomeClass: string]: number }
   readonly groups: () => readonly GroupTotal[]
   readonly queue: () => { readonly usedBytes: number; readonly limitBytes: number }
-  /** 0: none, to 3: the heaviest link is closed. */
+  /** 0: none, to 3: of the links that lag the heaviest is closed. */
   readonly overloadStep: () => number
   readonly lag: () => { readonly p50Ms: number; readonly maxMs: number }
   readonly draining: () => boolean
@@ -75,7 +75,7 @@ export class Metrics {
     ])
     this.gauge(
       'sealway_overload_step',
-      'Overload ladder: 0 none, 1 no new links, 2 no broadcasts, 3 the heaviest is closed.',
+      'Overload ladder: 0 none, 1 no new links, 2 no broadcasts, 3 the heaviest that lags is closed.',
       () => [[s.overloadStep()]],
     )
     this.gauge(

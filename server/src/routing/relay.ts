@@ -296,9 +296,10 @@ export class Relay {
 
   /** Four times a second: every time limit, heartbeat and step of the overload ladder. */
   tick(): void {
+    // By the clock of the tick before: where this process stood still itself, its readers have not been late.
+    this.climb()
     this.coarseNow = this.parts.clock()
     for (const session of this.sessions) session.tick(this.coarseNow)
-    this.climb()
   }
 
   private climb(): void {
@@ -312,9 +313,11 @@ export class Relay {
     if (step !== 'close-heaviest') return
     let heaviest: Session | undefined
     for (const session of this.sessions) {
+      // In the middle of a burst, one that reads as fast as it can may have more waiting than any that has stopped.
+      if (!session.outbox.lagging) continue
       if (!heaviest || session.outbox.bytes > heaviest.outbox.bytes) heaviest = session
     }
-    heaviest?.close('SLOW', 'the mediator is out of memory for queues, and this link has the longest')
+    heaviest?.close('SLOW', 'the mediator is out of memory for queues, and of those who lag this link has the longest')
   }
 
   /** Names and epochs of all live links, for the registry's "last seen". */

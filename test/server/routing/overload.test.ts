@@ -1,4 +1,5 @@
 import { encodeFrame, FrameType, headerBytes } from '@sealway/protocol'
+import { laggingAfterMs } from '../../../server/src/session/outbox'
 import { noise, type RawLink } from '../../support/link'
 import { World } from '../../support/relay'
 
@@ -98,12 +99,13 @@ describe('from 90 % on', () => {
 })
 
 describe('from 95 % on', () => {
-  it('the link with the longest queue is closed, one at a time, and no other', async () => {
+  it('of those who lag the link with the longest queue is closed, one at a time, and no other', async () => {
     await fill(1, 500)
-    expect(names()).toContain('stuck1')
     // Blocks of 4, 16 and 72 KiB: 960 KiB in all.
     await fill(2, 10)
     await fill(2, 435)
+    expect(names()).toEqual(['sender', 'stuck1', 'stuck2'])
+    await world.advance(laggingAfterMs + 500)
     expect(names()).toEqual(['sender', 'stuck2'])
     expect(world.log.find(({ message }) => message === 'node left')!.fields).toMatchObject({
       node: 'stuck1',
@@ -111,6 +113,31 @@ describe('from 95 % on', () => {
     })
     await world.advance(250)
     expect([world.relay.overloadStep, names()]).toEqual(['none', ['sender', 'stuck2']])
+  })
+
+  it('one that has much waiting at the moment is not, however much it is', async () => {
+    await fill(1, 10)
+    await fill(1, 435)
+    await world.advance(laggingAfterMs + 250)
+    await fill(2, 500)
+    expect(world.relay.overloadStep).toBe('close-heaviest')
+    await world.advance(500)
+    expect(names()).toEqual(['sender', 'stuck2'])
+    expect(world.relay.overloadStep).toBe('none')
+  })
+
+  it('nobody is taken for late because the mediator stood still itself', async () => {
+    await fill(1, 500)
+    await fill(2, 10)
+    await fill(2, 435)
+    world.now += 5_000
+    world.relay.tick()
+    expect(world.relay.overloadStep).toBe('close-heaviest')
+    // What they have read meanwhile is heard of in the same turn, behind the tick.
+    for (const link of stuck) link.connection.resume()
+    await world.settle()
+    await world.advance(250)
+    expect(names()).toEqual(['sender', 'stuck1', 'stuck2'])
   })
 })
 
