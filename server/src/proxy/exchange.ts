@@ -17,6 +17,7 @@ import {
   type ResponseHead,
   SealwayError,
 } from '@sealway/protocol'
+import { spent } from './spent.js'
 import type { Tunnel } from './tunnel.js'
 
 /** Who waits for an answer. Nothing follows an end, a `trailers` or a `failed`. Bytes are its during the call only. */
@@ -34,6 +35,14 @@ export interface AnswerReader {
   /** The exchange broke off. */
   failed(code: Code, detail: string): void
 }
+
+/** What waits of a chunk: from there to its end. */
+interface Held {
+  readonly chunk: Uint8Array
+  readonly from: number
+  readonly given: boolean
+}
+const waitingBytes = ({ chunk, from }: Held): number => chunk.length - from
 
 /** Longest body of a data frame, bytes: small frames let other exchanges through between them. */
 export const maxDataBytes = 64 * 1024
@@ -55,7 +64,7 @@ export class Exchange {
   private receiveWindow: number
   private freedBytes = 0
   /** Of the request's body, what waits for the window or for room in the link's queue. */
-  private held: Uint8Array[] | undefined
+  private held: Held[] | undefined
   private endAfterHeld: RawHeaders | undefined
 
   constructor(
@@ -71,14 +80,18 @@ export class Exchange {
     this.touchedAt = tunnel.now()
   }
 
-  /** More of the request's body. The chunk must not change afterwards. @returns false: wait for `drain` */
-  send(chunk: Uint8Array): boolean {
+  /**
+   * More of the request's body. The chunk must not change afterwards.
+   * @param given nobody else needs it: its memory is freed when it has gone
+   * @returns false: wait for `drain`
+   */
+  send(chunk: Uint8Array, given = false): boolean {
     if (this.over || this.requestEnded) return true
     if (this.held) {
-      this.hold(chunk)
+      this.hold({ chunk, from: 0, given })
       return false
     }
-    return this.pass(chunk)
+    return this.pass({ chunk, from: 0, given })
   }
 
   /** The request's body is complete; after 101, its direction. */
@@ -95,13 +108,13 @@ export class Exchange {
   }
 
   /** @returns false where some of it is held */
-  private pass(chunk: Uint8Array): boolean {
+  private pass({ chunk, from, given }: Held): boolean {
     const { tunnel, number } = this
     this.touchedAt = tunnel.now()
-    for (let at = 0; at < chunk.length; ) {
+    for (let at = from; at < chunk.length; ) {
       const size = Math.min(chunk.length - at, this.sendWindow, maxDataBytes)
       if (size <= 0 || !tunnel.hasRoom(size)) {
-        this.hold(at === 0 ? chunk : chunk.subarray(at))
+        this.hold({ chunk, from: at, given })
         if (size > 0) tunnel.block(this)
         return false
       }
@@ -111,20 +124,21 @@ export class Exchange {
       this.sendWindow -= size
       at += size
     }
+    if (given) spent(chunk)
     return true
   }
 
-  private hold(chunk: Uint8Array): void {
+  private hold(held: Held): void {
     this.held ??= []
-    this.held.push(chunk)
-    this.tunnel.budget.usedBytes += chunk.length
+    this.held.push(held)
+    this.tunnel.budget.usedBytes += waitingBytes(held)
   }
 
-  private unhold(): Uint8Array[] {
-    const held = this.held ?? []
+  private unhold(): Held[] {
+    const all = this.held ?? []
     this.held = undefined
-    for (const chunk of held) this.tunnel.budget.usedBytes -= chunk.length
-    return held
+    for (const held of all) this.tunnel.budget.usedBytes -= waitingBytes(held)
+    return all
   }
 
   /** The link's queue or the window has room again. */
@@ -133,7 +147,7 @@ export class Exchange {
     const held = this.unhold()
     for (let i = 0; i < held.length; i++) {
       if (this.pass(held[i]!)) continue
-      for (const chunk of held.slice(i + 1)) this.hold(chunk)
+      for (const later of held.slice(i + 1)) this.hold(later)
       return
     }
     const trailers = this.endAfterHeld

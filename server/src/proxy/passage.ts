@@ -119,7 +119,7 @@ export class Passage implements AnswerReader {
   }
 
   private readonly onData = (chunk: Buffer): void => {
-    if (this.exchange && !this.exchange.send(chunk)) this.visit.streams.request.pause()
+    if (this.exchange && !this.exchange.send(chunk, true)) this.visit.streams.request.pause()
   }
 
   private readonly onEnd = (): void => {

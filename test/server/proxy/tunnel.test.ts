@@ -189,6 +189,27 @@ describe('the exchanges of one link', () => {
     expect(link.budget.usedBytes).toBe(0)
   })
 
+  it('free what they were given when it has gone, held or not, and leave alone what they were not', async () => {
+    const link = new Link({ exchangeWindowBytes: 24 * KiB } as never)
+    const exchange = link.begin(new Reader())
+    const pieces = Array.from({ length: 4 }, (_, i) => Buffer.alloc(16 * KiB, `${i}`))
+    const whole = Buffer.concat(pieces)
+    const isGiven = (i: number) => i !== 2
+    pieces.forEach((piece, i) => {
+      exchange.send(piece, isGiven(i))
+    })
+    const left = () => pieces.map(({ length }) => length / KiB)
+    expect(left()).toEqual([0, 16, 16, 16])
+    link.grant(exchange, 23 * KiB)
+    expect([left(), link.budget.usedBytes >= 17 * KiB]).toEqual([[0, 0, 16, 16], true])
+    link.grant(exchange, 64 * KiB)
+    await settled()
+    expect(left()).toEqual([0, 0, 16, 0])
+    const data = link.frames.filter(({ type }) => type === FrameType.data)
+    expect(Buffer.concat(data.map(({ body }) => body)).equals(whole)).toBe(true)
+    expect(link.budget.usedBytes).toBe(0)
+  })
+
   it('are refused above their limit, and where their head is none', () => {
     const link = new Link({ maxExchangesPerLink: 2 } as never)
     const first = link.begin(new Reader())
