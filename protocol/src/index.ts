@@ -1,4 +1,5 @@
 export * from './address.js'
+export * from './busy-poll.js'
 export * from './envelope.js'
 export * from './errors.js'
 export * from './exchange.js'

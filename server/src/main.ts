@@ -1,9 +1,11 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { dirname } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import type { Io } from './cli/io.js'
+import { processors } from './cli/processors.js'
 import { run } from './cli/program.js'
 
 /** The one file that touches the process: everything else is handed what it needs of it. */
@@ -30,7 +32,16 @@ const io: Io = {
     const { rss, heapUsed } = process.memoryUsage()
     return { rssBytes: rss, heapBytes: heapUsed }
   },
+  processors: () => processors(availableParallelism(), readLimit),
   version,
+}
+
+function readLimit(file: string): string | undefined {
+  try {
+    return readFileSync(`/sys/fs/cgroup/${file}`, 'utf8')
+  } catch {
+    return undefined
+  }
 }
 
 // A reader that went away (`sealway nodes | head -1`) is no failure.

@@ -1,6 +1,6 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import { type Connection, SealwayError } from '@sealway/protocol'
+import { BusyPoll, type Connection, SealwayError } from '@sealway/protocol'
 import type { Server as SocketIoServer } from 'socket.io'
 import type { Authenticator } from './auth/authenticator.js'
 import { operatorKey } from './auth/keys.js'
@@ -55,6 +55,8 @@ export interface MediatorParts {
   readonly dashboard?: string
   /** Of this process; absent: operators are told 0. */
   readonly memory?: () => Memory
+  /** That this process may use; absent: one. */
+  readonly processors?: number
   /** Of the addresses that nodes registered; the system's name servers unless a test hands in its own. */
   readonly resolveName?: ResolveName
   /** False: Node's own HTTP server reads all there is, as a comparison (docs/decisions/0018). */
@@ -124,6 +126,7 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
     idleTimeoutMs: config.httpIdleTimeoutMs,
     connectTimeoutMs,
   })
+  const arrived = busyPoll(config.busyPollUs, parts.processors ?? 1)
   const proxy = createProxy({
     links: () => relay.presence,
     budget: () => relay.budget,
@@ -135,6 +138,7 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
     upstreams: [direct],
     monotonic: () => performance.now(),
     fastPath: parts.fastPath ?? true,
+    arrived,
     ...{ registry, authenticator, limits, log, clock },
   })
   const relay: Relay = new Relay({
@@ -253,7 +257,7 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
     async listen() {
       const server = makeServer(listener)
       hubs.push(acceptWebSockets(server, accept))
-      acceptUpgrades(server, { transport: 'tcp', leaveAlone: [wsPath] }, accept)
+      acceptUpgrades(server, { transport: 'tcp', leaveAlone: [wsPath], arrived }, accept)
       proxy.attach(server)
       const admin = makeServer(
         createAdminApp({
@@ -277,7 +281,7 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
         const adminPort = await listenOnPort(admin, config.adminHost, config.adminPort, 'ADMIN_PORT')
         if (config.ipcPath) {
           const ipc = makeServer(listener)
-          acceptUpgrades(ipc, { transport: 'ipc', leaveAlone: [] }, accept)
+          acceptUpgrades(ipc, { transport: 'ipc', leaveAlone: [], arrived }, accept)
           proxy.attach(ipc)
           await listenOnPath(ipc, config.ipcPath)
         }
@@ -317,6 +321,13 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
       await closeServers()
     },
   }
+}
+
+/** @returns to be told of each read; undefined: nothing is to be done */
+function busyPoll(us: number, processors: number): ((bytes: number) => void) | undefined {
+  // Whoever is waited for needs a processor as well.
+  if (us === 0 || processors < 2) return undefined
+  return new BusyPoll({ windowMs: us / 1_000, now: () => performance.now(), again: setImmediate }).arrived
 }
 
 async function openRegistry(config: Config, log: Log): Promise<Registry> {

@@ -1,6 +1,8 @@
 // A mediator in a process of its own, with its registry in memory: for tests that look at its memory, or at whether it
 // survives. Started by spawn-mediator.ts, which talks to it over the IPC channel.
+
 import { createSecretKey } from 'node:crypto'
+import { availableParallelism } from 'node:os'
 import { createMediator } from '../../server/dist/mediator.js'
 import { createRegistry } from '../../server/dist/registry/create-registry.js'
 import { openDatabase } from '../../server/dist/store/database.js'
@@ -32,7 +34,7 @@ const mediator = await createMediator(
     jwtSecret: createSecretKey(Buffer.from(jwtSecret)),
     adminPassword: createSecretKey(Buffer.from(adminPassword)),
   },
-  { registry: createRegistry(db), log },
+  { registry: createRegistry(db), log, processors: availableParallelism() },
 )
 const ports = await mediator.listen()
 

@@ -27,6 +27,7 @@ export interface TestMediatorOptions {
   /** Folder of the built dashboard. */
   readonly dashboard?: string
   readonly fastPath?: boolean
+  readonly processors?: number
 }
 
 export function testConfig(options: TestMediatorOptions, jwtSecret: string, adminPassword: string): Config {
@@ -54,6 +55,7 @@ export function testConfig(options: TestMediatorOptions, jwtSecret: string, admi
     httpPublicAtOnce: 64,
     httpDirect: 'off',
     httpDirectAllow: [],
+    busyPollUs: 400,
     limits: { ...limits, ...options.limits },
     ...options.config,
   }
@@ -70,6 +72,7 @@ export async function startMediator(options: TestMediatorOptions = {}): Promise<
     ...(options.dashboard ? { dashboard: options.dashboard } : {}),
     ...(options.resolveName ? { resolveName: options.resolveName } : {}),
     ...(options.fastPath === undefined ? {} : { fastPath: options.fastPath }),
+    ...(options.processors === undefined ? {} : { processors: options.processors }),
   })
   const { url, adminUrl, ipcPath } = await mediator.listen()
   return { mediator, url, adminUrl, ipcPath, jwtSecret, adminPassword, config }

@@ -20,6 +20,8 @@ export interface Io {
   readonly screen?: () => { readonly rows: number; readonly columns: number }
   /** Of this process, bytes; absent: nobody is told. */
   readonly memory?: () => { readonly rssBytes: number; readonly heapBytes: number }
+  /** That this process may use, in fractions; absent: not known. */
+  readonly processors?: () => number
   /** Of this software. */
   readonly version: string
 }

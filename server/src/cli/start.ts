@@ -53,6 +53,7 @@ async function start(io: Io, { json }: Options): Promise<void> {
       settings: () => effective(io.environment, file),
       warnings: () => warnings,
       ...(io.memory ? { memory: io.memory } : {}),
+      ...(io.processors ? { processors: io.processors() } : {}),
       dashboard: join(io.programFolder, 'dashboard'),
     })
     const { url, adminUrl, ipcPath } = await mediator.listen()

@@ -39,6 +39,8 @@ export interface ProxyParts {
   /** ms since 1970. */
   readonly clock: () => number
   readonly monotonic: () => number
+  /** Told of each read of a plain request. */
+  readonly arrived?: ((bytes: number) => void) | undefined
   /** False: Node's own server reads all there is. */
   readonly fastPath?: boolean
 }
@@ -81,7 +83,7 @@ export function createProxy(parts: ProxyParts): HttpByName {
   const dispatcher = new Dispatcher({ directory, strangers, trust, budget: parts.budget })
   const callers = new Callers(parts.authenticator, now)
   const front = new Front({ callers, dispatcher, visits, uploads, outcomes, domain, log, draining })
-  const fastPath = new FastPath({ take: front.take, draining, now })
+  const fastPath = new FastPath({ take: front.take, draining, now, arrived: parts.arrived })
   return {
     exchanges: {
       frame: (session, type, number, flags, body) => tunnels.frame(session, type, number, flags, body),

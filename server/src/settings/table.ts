@@ -39,6 +39,8 @@ export interface Config {
   /** Whether nodes are reached at addresses that they registered, too. */
   readonly httpDirect: DirectMode
   readonly httpDirectAllow: readonly AllowedPlace[]
+  /** How long the mediator stays awake for what may come next, us; 0: it sleeps at once. */
+  readonly busyPollUs: number
   /** All limits of the protocol, with what was set of them. */
   readonly limits: Limits
 }
@@ -177,6 +179,12 @@ export const settings: SettingsTable = {
         : places
     },
   },
+  busyPollUs: count(
+    'BUSY_POLL_US',
+    400,
+    'How long the mediator looks for more before it sleeps, microseconds, where more has been coming so soon: it answers faster, and takes more processor time. 0, and with less than two processors: never.',
+    { min: 0, max: 10_000 },
+  ),
 }
 
 /** The limits that are the mediator's; the others belong to the client library. Why each is what it is: protocol/limits. */

@@ -24,7 +24,11 @@ type Listener = (chunk: Uint8Array) => void
 export class ReceivingSocket extends Socket {
   private listener: Listener | undefined
 
-  constructor(handle: unknown, bytes: Buffer) {
+  constructor(
+    handle: unknown,
+    bytes: Buffer,
+    private readonly arrived: (bytes: number) => void,
+  ) {
     const options: SocketOptions = {
       handle: handle as Handle,
       allowHalfOpen: true,
@@ -37,6 +41,7 @@ export class ReceivingSocket extends Socket {
 
   private received(chunk: Buffer): boolean {
     if (!this.listener) return this.push(Buffer.from(chunk))
+    this.arrived(chunk.length)
     this.listener(chunk)
     return true
   }
@@ -67,6 +72,9 @@ export class ReceivingSocket extends Socket {
 export class ReceiveBuffer {
   private readonly bytes = Buffer.allocUnsafeSlow(receiveBytes)
 
+  /** @param arrived told of each read for a listener, in bytes */
+  constructor(private readonly arrived: (bytes: number) => void = () => {}) {}
+
   /**
    * @param accepted of which nothing was read that its owner does not know of
    * @returns undefined: it can only be read as a stream
@@ -76,7 +84,7 @@ export class ReceiveBuffer {
     const handle = (accepted as unknown as Owner)._handle
     if (accepted.constructor !== Socket || typeof handle?.useUserBuffer !== 'function') return undefined
     ;(accepted as unknown as Owner)._handle = null
-    const socket = new ReceivingSocket(handle, this.bytes)
+    const socket = new ReceivingSocket(handle, this.bytes, this.arrived)
     // The server counts the one that it accepted, and waits for its end; who closes the server ends that one.
     socket.once('close', () => accepted.destroy())
     accepted.once('close', () => socket.destroy())

@@ -8,6 +8,8 @@ export interface UpgradeOptions {
   readonly transport: 'tcp' | 'ipc'
   /** Folders whose upgrades belong to somebody else on the same server (socket.io). */
   readonly leaveAlone: readonly string[]
+  /** Told of each read. */
+  readonly arrived?: ((bytes: number) => void) | undefined
 }
 
 const switching = `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${upgradeProtocol}\r\n\r\n`
@@ -21,7 +23,7 @@ export function acceptUpgrades(
   options: UpgradeOptions,
   onConnection: (connection: Connection) => void,
 ): void {
-  const received = new ReceiveBuffer()
+  const received = new ReceiveBuffer(options.arrived)
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     const path = (request.url ?? '').split('?', 1)[0]!
     if (options.leaveAlone.some((folder) => path.startsWith(`${folder}/`))) return

@@ -53,6 +53,19 @@ it('reads what all sockets receive into the same memory, in order', async () => 
   expect([...first.memory, ...second.memory].every((memory) => memory === [...first.memory][0])).toBe(true)
 })
 
+it('tells how much it reads for listeners, of whichever socket', async () => {
+  let bytes = 0
+  const received = new ReceiveBuffer((read) => {
+    bytes += read
+  })
+  const [near1, far1] = await pair()
+  const [near2, far2] = await pair()
+  near1.write('to one')
+  near2.write('to the other')
+  await Promise.all([reading(received.adopt(far1)!, 6).all, reading(received.adopt(far2)!, 12).all])
+  expect(bytes).toBe(18)
+})
+
 it('reads nothing before somebody listens, and nothing while it is paused', async () => {
   const [near, far] = await pair()
   near.write('early')

@@ -8,6 +8,8 @@ import { Scratch } from './scratch.js'
 export interface FastPathParts extends Pick<ConnectionParts, 'take' | 'draining'> {
   /** Coarse clock, ms since 1970. */
   readonly now: () => number
+  /** Told of each read. */
+  readonly arrived?: ((bytes: number) => void) | undefined
 }
 
 /**
@@ -24,7 +26,7 @@ type ConnectionListener = (this: Server, socket: Socket) => void
  */
 export class FastPath {
   private readonly connections = new Set<FastConnection>()
-  private readonly received = new ReceiveBuffer()
+  private readonly received: ReceiveBuffer
   private readonly scratch = new Scratch()
   private readonly parts: FastPathParts
   private tickedAt: number
@@ -36,6 +38,7 @@ export class FastPath {
   constructor(parts: FastPathParts) {
     this.parts = parts
     this.tickedAt = parts.now()
+    this.received = new ReceiveBuffer(parts.arrived)
   }
 
   get size(): number {
