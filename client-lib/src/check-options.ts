@@ -7,7 +7,7 @@ const has = (value: unknown, ...methods: string[]): boolean =>
 /** What JavaScript lets through: each option in its form, or an error that names it. Values are never shown. */
 export function checkShapes(options: object): void {
   const given = options as { [name: string]: unknown }
-  const { url, token, keys, keysFile, transport, codec, logger, signal } = given
+  const { url, token, keys, keysFile, transport, codec, logger, signal, busyPollUs } = given
   const isKeys = typeof keys === 'string' || (typeof keys === 'object' && keys !== null)
   const checks: readonly (readonly [boolean, string])[] = [
     [url === undefined || typeof url === 'string', 'url must be a text'],
@@ -24,6 +24,10 @@ export function checkShapes(options: object): void {
       'logger must have debug, info, warn, error',
     ],
     [signal === undefined || has(signal, 'addEventListener', 'removeEventListener'), 'signal must be an AbortSignal'],
+    [
+      busyPollUs === undefined || (typeof busyPollUs === 'number' && busyPollUs >= 0 && busyPollUs <= maxBusyPollUs),
+      `busyPollUs must be a number from 0 to ${maxBusyPollUs}`,
+    ],
   ]
   for (const [right, text] of checks) if (!right) throw invalid(text)
   if (
@@ -38,6 +42,8 @@ export function checkShapes(options: object): void {
   }
 }
 
+/** As for the mediator: longer than that is no moment any more. */
+const maxBusyPollUs = 10_000
 const tokenForm = 'token must be a text, or a function that gives one'
 
 /** Neither a URL that cannot be dialled nor one whose secret would stand in every message. */

@@ -60,6 +60,7 @@ import {
   resolveOptions,
   type Surroundings,
 } from './options.js'
+import { busyPoll } from './session/busy-poll.js'
 import { Dialer, type DialerParts } from './session/dialer.js'
 import type { Link } from './session/link.js'
 import { MediatorClock } from './session/mediator-clock.js'
@@ -244,7 +245,7 @@ export class Node {
     })
   }
 
-  private makeDialer({ clock, random }: Surroundings): Dialer {
+  private makeDialer({ clock, random, nextTurn }: Surroundings): Dialer {
     const { options, http, messenger } = this
     return new Dialer({
       url: options.url,
@@ -268,6 +269,7 @@ export class Node {
       limits: options.limits,
       logger: options.logger,
       allocate: Buffer.allocUnsafe,
+      arrived: busyPoll(options.busyPollUs, nextTurn),
       events: (link, ending) => ({
         ...messenger.linkEvents,
         ...ending,

@@ -57,6 +57,11 @@ export interface ConnectOptions {
   readonly strictIncarnation?: boolean
   /** `http`: plain requests, where neither an upgrade nor WebSocket passes. Or a transport of the user's own. */
   readonly transport?: ClientTransport | 'http'
+  /**
+   * How long this process looks for more before it sleeps, where more has been coming so soon, us, at most 10,000: calls
+   * one after the other take half the time, for processor time (docs/performance.md). Default: 0, it sleeps at once.
+   */
+  readonly busyPollUs?: number
   /** Limits that differ from the defaults. */
   readonly limits?: Partial<Limits>
 }
@@ -97,6 +102,7 @@ export interface ResolvedOptions {
   readonly codec: Codec | undefined
   readonly policies: readonly TrafficPolicy[]
   readonly strictIncarnation: boolean
+  readonly busyPollUs: number
   readonly limits: Limits
   /** 32 hex digits. */
   readonly instance: string
@@ -136,6 +142,7 @@ export function resolveOptions(options: ConnectOptions, { environment, clock }: 
     codec: options.codec,
     policies: readPolicies(options.policies),
     strictIncarnation: options.strictIncarnation ?? false,
+    busyPollUs: options.busyPollUs ?? 0,
     limits: { ...defaultLimits, ...options.limits },
     instance,
   }

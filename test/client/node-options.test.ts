@@ -93,6 +93,9 @@ describe('the options of connect', () => {
     ['a logger that only says', { logger: { info() {} } }, 'INVALID_ARGUMENT', /logger must have/],
     ['a transport that is a name', { transport: 'tcp' }, 'INVALID_ARGUMENT', /transport must have connect/],
     ['a signal that is none', { signal: {} }, 'INVALID_ARGUMENT', /signal must be an AbortSignal/],
+    ['a busy poll that is no number', { busyPollUs: '400' }, 'INVALID_ARGUMENT', /busyPollUs must be a number from 0/],
+    ['a busy poll below 0', { busyPollUs: -1 }, 'INVALID_ARGUMENT', /from 0 to 10000/],
+    ['a busy poll of a second', { busyPollUs: 1_000_000 }, 'INVALID_ARGUMENT', /from 0 to 10000/],
     ['a limit that does not exist', { limits: { outletBites: 1 } }, 'INVALID_ARGUMENT', /limits has no "outletBites"/],
     [
       'a limit of 0',

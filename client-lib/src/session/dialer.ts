@@ -24,6 +24,8 @@ export interface DialerParts {
   readonly timers: Timers
   /** Memory for frames that arrive in pieces; need not be cleared. */
   readonly allocate: (bytes: number) => Uint8Array
+  /** Told of each read, in bytes. */
+  readonly arrived?: ((bytes: number) => void) | undefined
   /** What a new link tells; `ending` is the dialer's part of it. */
   readonly events: (link: Link, ending: Pick<LinkEvents, 'closed' | 'goaway'>) => LinkEvents
   readonly up: (link: Link, welcome: Welcome) => void
@@ -103,7 +105,7 @@ export class Dialer {
       // First, because a connection that says nothing is cut by the mediator.
       const token = await this.token(signal)
       const connection = await parts.transport.connect(parts.url, { signal })
-      const fresh = new Link(connection, parts.clock, parts.allocate)
+      const fresh = new Link(connection, parts.clock, parts.allocate, parts.arrived)
       link = fresh
       const events = parts.events(fresh, {
         goaway: ({ message, reconnectInMs }) => {

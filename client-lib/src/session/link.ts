@@ -78,8 +78,16 @@ export class Link {
   private held: Uint8Array[] | undefined = []
   private heldBytes = 0
 
-  /** @param allocate memory for frames that arrive in pieces; need not be cleared */
-  constructor(connection: Connection, clock: () => number, allocate: (bytes: number) => Uint8Array) {
+  /**
+   * @param allocate memory for frames that arrive in pieces; need not be cleared
+   * @param arrived told of each read, in bytes
+   */
+  constructor(
+    connection: Connection,
+    clock: () => number,
+    allocate: (bytes: number) => Uint8Array,
+    private readonly arrived?: (bytes: number) => void,
+  ) {
     this.connection = connection
     this.clock = clock
     this.reader = new FrameReader(limits.hardMaxFrameBytes, allocate)
@@ -102,7 +110,10 @@ export class Link {
   async begin(hello: Hello, events: LinkEvents, signal: AbortSignal): Promise<Welcome> {
     this.events = events
     this.connection.start({
-      data: (chunk) => this.receive(chunk),
+      data: (chunk) => {
+        this.arrived?.(chunk.length)
+        this.receive(chunk)
+      },
       drain: () => {
         this.full = false
         if (this.welcome) events.writable()

@@ -1,12 +1,9 @@
-import { MessageChannel } from 'node:worker_threads'
-
 /** Below this it is not worth the call, and Node may have cut it from a pool, bytes. */
 const smallestBytes = 8 * 1024
 
 /** Nobody listens: from the first turns on what is sent is dropped, and its memory with it, before the call returns. */
 const { port1: nobody, port2: closed } = new MessageChannel()
 closed.close()
-nobody.unref()
 
 /**
  * Frees the memory of a piece of a body that was copied on. Node's parser takes fresh memory for each piece, and for a long
