@@ -27,7 +27,9 @@ class Loop {
   /** One arrival after the other, with turns in between. */
   arrive(times: number, everyMs: number, bytes = 1_024): void {
     for (let i = 0; i < times; i++) {
-      for (const until = this.now + everyMs; this.now < until; this.now = Math.min(this.now + 0.05, until)) this.turn()
+      const next = this.now + everyMs
+      for (; this.awake && this.now < next; this.now += 0.05) this.turn()
+      this.now = next
       this.poll.arrived(bytes)
     }
   }
