@@ -12,22 +12,37 @@ const maxPerNode = 10_000
 /** Who consumes what in one group, as far as this node has been told: needed to choose one node per consumer name. */
 export class Consumers {
   private readonly byNode = new Map<string, readonly Known[]>()
-  /** Questions that are under way, by node. */
-  private readonly asked = new Map<string, object>()
+  /** Questions that are under way, by node, oldest first. */
+  private readonly asked = new Map<string, Set<object>>()
   private turn = 0
 
-  /** A node is about to be asked. What it says by itself may overtake its answer, which is older then, and ignored. */
+  /**
+   * A node is about to be asked. What it says by itself may overtake its answer, which is older then, and ignored. To be
+   * asked again meanwhile is no reason to ignore the first answer: somebody may wait for that one.
+   */
   ask(node: string): (list: unknown) => void {
     const question = {}
-    this.asked.set(node, question)
+    const questions = this.asked.get(node) ?? new Set()
+    this.asked.set(node, questions.add(question))
     return (list) => {
-      if (this.asked.get(node) === question) this.told(node, list)
+      if (this.asked.get(node) !== questions || !questions.has(question)) return
+      this.know(node, list)
+      // Answers to older questions are older themselves.
+      for (const older of questions) {
+        questions.delete(older)
+        if (older === question) break
+      }
+      if (questions.size === 0) this.asked.delete(node)
     }
   }
 
   /** @param list as it came from that node: what is not a subscription is left out */
   told(node: string, list: unknown): void {
     this.asked.delete(node)
+    this.know(node, list)
+  }
+
+  private know(node: string, list: unknown): void {
     const known: Known[] = []
     for (const entry of Array.isArray(list) ? list.slice(0, maxPerNode) : []) {
       const { pattern, consumer } = (entry ?? {}) as Partial<Subscribed>
