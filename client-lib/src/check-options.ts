@@ -1,4 +1,4 @@
-import { type ClientTransport, limits as defaultLimits, SealwayError } from '@sealway/protocol'
+import { type ClientTransport, limits as defaultLimits, maxBusyPollUs, SealwayError } from '@sealway/protocol'
 
 const isFunction = (value: unknown): boolean => typeof value === 'function'
 const has = (value: unknown, ...methods: string[]): boolean =>
@@ -42,8 +42,6 @@ export function checkShapes(options: object): void {
   }
 }
 
-/** As for the mediator: longer than that is no moment any more. */
-const maxBusyPollUs = 10_000
 const tokenForm = 'token must be a text, or a function that gives one'
 
 /** Neither a URL that cannot be dialled nor one whose secret would stand in every message. */

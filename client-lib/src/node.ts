@@ -1,4 +1,6 @@
+import { availableParallelism } from 'node:os'
 import {
+  busyPoll,
   formatAddress,
   incarnationOf,
   type Peer,
@@ -60,7 +62,6 @@ import {
   resolveOptions,
   type Surroundings,
 } from './options.js'
-import { busyPoll } from './session/busy-poll.js'
 import { Dialer, type DialerParts } from './session/dialer.js'
 import type { Link } from './session/link.js'
 import { MediatorClock } from './session/mediator-clock.js'
@@ -269,7 +270,7 @@ export class Node {
       limits: options.limits,
       logger: options.logger,
       allocate: Buffer.allocUnsafe,
-      arrived: busyPoll(options.busyPollUs, nextTurn),
+      arrived: busyPoll(options.busyPollUs, availableParallelism(), nextTurn),
       events: (link, ending) => ({
         ...messenger.linkEvents,
         ...ending,

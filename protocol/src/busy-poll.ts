@@ -7,6 +7,8 @@ export interface BusyPollParts {
   readonly again: (turn: () => void) => void
 }
 
+/** Longer than that is no moment any more, us. */
+export const maxBusyPollUs = 10_000
 /** Of more at once nobody waits for the end: to be woken once for much of it is cheaper, bytes. */
 const bulkBytes = 16 * 1024
 /** Weight of one arrival in how likely it is that the next one comes soon. */
@@ -43,4 +45,20 @@ export class BusyPoll {
       this.parts.again(this.turn)
     else this.turning = false
   }
+}
+
+/**
+ * @param us how long to look for more at most; 0: not at all
+ * @param processors that this process may use, in fractions
+ * @param again as in `BusyPollParts`
+ * @returns to be told of each read, in bytes; undefined: nothing is to be done
+ */
+export function busyPoll(
+  us: number,
+  processors: number,
+  again: BusyPollParts['again'],
+): ((bytes: number) => void) | undefined {
+  // Whoever is waited for needs a processor as well.
+  if (us === 0 || processors < 2) return undefined
+  return new BusyPoll({ windowMs: us / 1_000, now: () => performance.now(), again }).arrived
 }

@@ -1,6 +1,6 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import { BusyPoll, type Connection, SealwayError } from '@sealway/protocol'
+import { busyPoll, type Connection, SealwayError } from '@sealway/protocol'
 import type { Server as SocketIoServer } from 'socket.io'
 import type { Authenticator } from './auth/authenticator.js'
 import { operatorKey } from './auth/keys.js'
@@ -126,7 +126,7 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
     idleTimeoutMs: config.httpIdleTimeoutMs,
     connectTimeoutMs,
   })
-  const arrived = busyPoll(config.busyPollUs, parts.processors ?? 1)
+  const arrived = busyPoll(config.busyPollUs, parts.processors ?? 1, setImmediate)
   const proxy = createProxy({
     links: () => relay.presence,
     budget: () => relay.budget,
@@ -321,13 +321,6 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
       await closeServers()
     },
   }
-}
-
-/** @returns to be told of each read; undefined: nothing is to be done */
-function busyPoll(us: number, processors: number): ((bytes: number) => void) | undefined {
-  // Whoever is waited for needs a processor as well.
-  if (us === 0 || processors < 2) return undefined
-  return new BusyPoll({ windowMs: us / 1_000, now: () => performance.now(), again: setImmediate }).arrived
 }
 
 async function openRegistry(config: Config, log: Log): Promise<Registry> {

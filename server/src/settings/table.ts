@@ -1,5 +1,12 @@
 import type { KeyObject } from 'node:crypto'
-import { defaultTokenAudience, type Limits, limits, maxTokenLifeMs, SealwayError } from '@sealway/protocol'
+import {
+  defaultTokenAudience,
+  type Limits,
+  limits,
+  maxBusyPollUs,
+  maxTokenLifeMs,
+  SealwayError,
+} from '@sealway/protocol'
 import { type AllowedPlace, type DirectMode, parseAllowed } from '../proxy/direct/allowed.js'
 import { parseLocation } from '../store/location.js'
 import { choice, count, duration, optionalText, Problem, port, type Setting, secret, size, text } from './setting.js'
@@ -183,7 +190,7 @@ export const settings: SettingsTable = {
     'BUSY_POLL_US',
     400,
     'How long the mediator looks for more before it sleeps, microseconds, where more has been coming so soon: it answers faster, and takes more processor time. 0, and with less than two processors: never.',
-    { min: 0, max: 10_000 },
+    { min: 0, max: maxBusyPollUs },
   ),
 }
 
