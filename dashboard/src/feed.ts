@@ -12,6 +12,7 @@ import {
   type Topic,
   type Watch,
 } from '../../server/src/live/events.js'
+import { KnownNodes } from '../../server/src/live/known-nodes.js'
 
 export type { FrameFilter, History, LiveEdge, LiveFrame, LiveHealth, LiveNode, Topic, Watch }
 
@@ -34,15 +35,13 @@ type Listener<Name extends keyof FeedEvents> = (value: FeedEvents[Name]) => void
 
 /** What the mediator tells live, and the last of it. It connects again by itself. */
 export class Feed {
-  nodes: ReadonlyMap<string, LiveNode> = new Map()
-  /** All nodes were told; before, that one is not among them says nothing. */
-  knowsNodes = false
   edges: readonly LiveEdge[] = []
   health: LiveHealth | undefined
   history: History | undefined
   state: LinkState = 'connecting'
   private readonly socket: Socket<ServerEvents, ClientEvents>
   private readonly listeners = new Map<keyof FeedEvents, Set<Listener<never>>>()
+  private known = new KnownNodes()
   private watched: Watch = { topics: ['health'] }
   /** Health was heard since the link was made. */
   private wasLive = false
@@ -61,6 +60,15 @@ export class Feed {
     this.listen()
   }
 
+  get nodes(): ReadonlyMap<string, LiveNode> {
+    return this.known.nodes
+  }
+
+  /** All nodes were told; before, that one is not among them says nothing. */
+  get knowsNodes(): boolean {
+    return this.known.isWhole
+  }
+
   on<Name extends keyof FeedEvents>(name: Name, listener: Listener<Name>): () => void {
     const listeners = this.listeners.get(name) ?? new Set()
     this.listeners.set(name, listeners.add(listener))
@@ -76,8 +84,7 @@ export class Feed {
 
   close(): void {
     this.socket.disconnect()
-    this.nodes = new Map()
-    this.knowsNodes = false
+    this.known = new KnownNodes()
     this.edges = []
     this.wasLive = false
     this.wasLost = false
@@ -117,12 +124,8 @@ export class Feed {
       this.setState('lost')
       void this.comeBack()
     })
-    socket.on('nodes', ({ all, nodes, removed }) => {
-      const known = all ? new Map<string, LiveNode>() : (this.nodes as Map<string, LiveNode>)
-      for (const node of nodes) known.set(node.name, node)
-      for (const name of removed) known.delete(name)
-      this.nodes = known
-      this.knowsNodes ||= all
+    socket.on('nodes', (told) => {
+      this.known.take(told)
       this.tell('nodes', undefined)
     })
     socket.on('edges', (edges) => {

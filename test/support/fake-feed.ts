@@ -45,7 +45,8 @@ export class FakeFeed {
         if (topics.includes('nodes')) {
           // As the real one: the first thousand with `all`, the others after it.
           for (let at = 0; at === 0 || at < nodes.length; at += 1_000) {
-            socket.emit('nodes', { all: at === 0, nodes: nodes.slice(at, at + 1_000), removed: [] })
+            const more = at + 1_000 < nodes.length
+            socket.emit('nodes', { all: at === 0, more, nodes: nodes.slice(at, at + 1_000), removed: [] })
           }
         }
         if (topics.includes('edges')) socket.emit('edges', edges)

@@ -5,16 +5,16 @@ import {
   type LiveEdge,
   type LiveFrame,
   type LiveHealth,
-  type LiveNode,
   livePath,
   type ServerEvents,
   type Watch,
 } from '../../server/src/live/events'
+import { KnownNodes } from '../../server/src/live/known-nodes'
 import { patienceMs } from './patience'
 
 /** What one who watches was told, put together. */
 export class LiveView {
-  readonly nodes = new Map<string, LiveNode>()
+  private readonly known = new KnownNodes()
   edges: readonly LiveEdge[] = []
   readonly frames: LiveFrame[] = []
   skipped = 0
@@ -25,13 +25,9 @@ export class LiveView {
   ended: string | undefined
 
   constructor(readonly socket: Socket<ServerEvents, ClientEvents>) {
-    socket.on('nodes', ({ all, nodes, removed }) => {
-      if (all) {
-        this.wholes++
-        this.nodes.clear()
-      }
-      for (const node of nodes) this.nodes.set(node.name, node)
-      for (const name of removed) this.nodes.delete(name)
+    socket.on('nodes', (told) => {
+      if (told.all) this.wholes++
+      this.known.take(told)
     })
     socket.on('edges', (edges) => {
       this.edges = edges
@@ -49,6 +45,10 @@ export class LiveView {
     socket.on('disconnect', (reason) => {
       this.ended = reason
     })
+  }
+
+  get nodes(): KnownNodes['nodes'] {
+    return this.known.nodes
   }
 
   watch(watch: Watch): Promise<History> {

@@ -1,19 +1,25 @@
 import type { LiveEdge, LiveHealth, LiveNode } from '../live/events.js'
+import { KnownNodes } from '../live/known-nodes.js'
 import type { LiveSocket } from './live-feed.js'
 
 /** What `top` shows, as it was told last. */
 export class Snapshot {
-  readonly nodes = new Map<string, LiveNode>()
+  private readonly known = new KnownNodes()
   edges: readonly LiveEdge[] = []
   health: LiveHealth | undefined
   missedRounds = 0
 
+  get nodes(): ReadonlyMap<string, LiveNode> {
+    return this.known.nodes
+  }
+
+  /** All nodes were told. */
+  get isWhole(): boolean {
+    return this.known.isWhole
+  }
+
   listen(socket: LiveSocket): void {
-    socket.on('nodes', ({ all, nodes, removed }) => {
-      if (all) this.nodes.clear()
-      for (const node of nodes) this.nodes.set(node.name, node)
-      for (const name of removed) this.nodes.delete(name)
-    })
+    socket.on('nodes', (told) => this.known.take(told))
     socket.on('edges', (edges) => {
       this.edges = edges
     })

@@ -33,7 +33,7 @@ export function addTop(program: Command, io: Io): void {
       socket.on('connect', () => socket.emit('watch', watch, () => {}))
       socket.emit('watch', watch, () => {})
       try {
-        await rates(socket)
+        await figures(socket, snapshot)
         if (options.once) print(io, snapshot, options.json === true, { ...usual, rows: 1_000 })
         else await show(io, socket, snapshot, options.json === true)
       } finally {
@@ -42,8 +42,8 @@ export function addTop(program: Command, io: Io): void {
     })
 }
 
-/** The first health has the rates of no full second, the second one has. */
-function rates(socket: LiveSocket): Promise<void> {
+/** All nodes, and the rates of a second: the first health has those of no full second, the second one has. */
+function figures(socket: LiveSocket, snapshot: Snapshot): Promise<void> {
   return new Promise((resolve, reject) => {
     let left = 2
     const late = setTimeout(() => {
@@ -51,7 +51,7 @@ function rates(socket: LiveSocket): Promise<void> {
       reject(new SealwayError('TIMEOUT', { message, outcome: 'not-delivered' }))
     }, firstWithinMs)
     socket.on('health', () => {
-      if (--left > 0) return
+      if (--left > 0 || !snapshot.isWhole) return
       clearTimeout(late)
       resolve()
     })

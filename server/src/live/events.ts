@@ -117,16 +117,21 @@ export interface ClientEvents {
   watch: (watch: Watch, answer: (history: History) => void) => void
 }
 
+export interface NodesTold {
+  /** The first of all nodes, which replace what was known. */
+  readonly all: boolean
+  /** There are nodes that have not been told since. */
+  readonly more: boolean
+  readonly nodes: readonly LiveNode[]
+  readonly removed: readonly string[]
+}
+
 export interface ServerEvents {
   /**
-   * All nodes, when one begins to watch them: the first thousand with `all`, which replaces what was known, the others
-   * after it. Then once a second those that changed, and names that were removed.
+   * All nodes, when one begins to watch them: the first thousand with `all`, the others after it, a thousand at once.
+   * Then once a second those that changed, and names that were removed. `KnownNodes` puts them together.
    */
-  nodes: (change: {
-    readonly all: boolean
-    readonly nodes: readonly LiveNode[]
-    readonly removed: readonly string[]
-  }) => void
+  nodes: (told: NodesTold) => void
   /** Once a second: every edge with traffic in the last ten seconds, at most 2,000, the busiest first. */
   edges: (edges: readonly LiveEdge[]) => void
   /** Four times a second, at most 200 at once; `skipped` is how many more matched. */

@@ -90,10 +90,11 @@ export class Watcher {
 
   tellNodes(change: NodesChange): void {
     if (!this.takes || !this.has('nodes') || this.due === 'all') return
+    const more = this.due !== undefined
     for (let at = 0; at === 0 || at < change.nodes.length; at += nodesAtOnce) {
       const nodes = change.nodes.slice(at, at + nodesAtOnce)
       const removed = at === 0 ? change.removed : []
-      if (nodes.length + removed.length > 0) this.socket.emit('nodes', { all: false, nodes, removed })
+      if (nodes.length + removed.length > 0) this.socket.emit('nodes', { all: false, more, nodes, removed })
     }
   }
 
@@ -104,7 +105,7 @@ export class Watcher {
     if (this.due === 'all') this.due = [...known.keys()]
     const nodes = this.due.splice(0, nodesAtOnce).flatMap((name) => known.get(name) ?? [])
     if (this.due.length === 0) this.due = undefined
-    this.socket.emit('nodes', { all: begins, nodes, removed: [] })
+    this.socket.emit('nodes', { all: begins, more: this.due !== undefined, nodes, removed: [] })
   }
 
   tell(topic: 'edges', value: readonly LiveEdge[]): void

@@ -1,4 +1,4 @@
-import type { LiveNode } from '../../../server/src/live/events'
+import type { LiveNode, NodesTold } from '../../../server/src/live/events'
 import { nodesAtOnce, Watcher } from '../../../server/src/live/watcher'
 
 const node = (name: string, queueBytes = 0): LiveNode => ({ name, queueBytes }) as unknown as LiveNode
@@ -34,7 +34,7 @@ describe('one who watches', () => {
     watcher.watches({ topics: ['nodes', 'frames'] })
     watcher.begin()
     watcher.tellAllNodes(known)
-    expect(take()).toEqual([['nodes', { all: true, nodes: [node('a')], removed: [] }]])
+    expect(take()).toEqual([['nodes', { all: true, more: false, nodes: [node('a')], removed: [] }]])
 
     engine.transport.writable = false
     for (let round = 0; round < 3; round++) {
@@ -57,7 +57,7 @@ describe('one who watches', () => {
     expect(take()).toEqual([
       ['missed', { rounds: 4 }],
       ['frames', { frames: [], skipped: 10 }],
-      ['nodes', { all: true, nodes: [node('a', 8)], removed: [] }],
+      ['nodes', { all: true, more: false, nodes: [node('a', 8)], removed: [] }],
     ])
   })
 
@@ -67,19 +67,23 @@ describe('one who watches', () => {
     watcher.watches({ topics: ['nodes'] })
     watcher.begin()
     watcher.tellAllNodes(known)
+    watcher.tellNodes({ nodes: [node('n3', 1)], removed: ['n2400'] })
     known.set('n1500', node('n1500', 9))
     known.delete('n2400')
     for (let round = 0; round < 4; round++) {
       watcher.begin()
       watcher.tellAllNodes(known)
     }
-    const messages = take().map(([, value]) => value as { all: boolean; nodes: LiveNode[] })
-    expect(messages.map(({ all, nodes }) => [all, nodes.length])).toEqual([
-      [true, nodesAtOnce],
-      [false, nodesAtOnce],
-      [false, 499],
+    watcher.tellNodes({ nodes: [node('n3', 2)], removed: [] })
+    const messages = take().map(([, value]) => value as NodesTold)
+    expect(messages.map(({ all, more, nodes }) => [all, more, nodes.length])).toEqual([
+      [true, true, nodesAtOnce],
+      [false, true, 1],
+      [false, true, nodesAtOnce],
+      [false, false, 499],
+      [false, false, 1],
     ])
-    expect(messages[1]!.nodes.find(({ name }) => name === 'n1500')!.queueBytes).toBe(9)
+    expect(messages[2]!.nodes.find(({ name }) => name === 'n1500')!.queueBytes).toBe(9)
   })
 
   it('is told all nodes again only when it begins to watch them again', () => {
