@@ -1,4 +1,4 @@
-import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { busyPoll, type Connection, SealwayError } from '@sealway/protocol'
 import type { Server as SocketIoServer } from 'socket.io'
@@ -84,8 +84,11 @@ const connectTimeoutMs = 5_000
 const closingMs = 500
 /** Node's own limits are 60 s and 300 s, checked every 30 s: a slow stranger would hold his place for long. */
 const httpTimeouts = { headersTimeout: 4_500, requestTimeout: 15_000, connectionsCheckingInterval: 500 }
-/** An upload to a node may take longer: there the proxy limits bodies, each kind in its own way. */
-const nodesHttpTimeouts = { ...httpTimeouts, requestTimeout: 0 }
+/**
+ * Where nodes are asked, the proxy limits bodies, each kind in its own way, for an upload may take longer; and it says
+ * what is wrong with a request that names no host, which Node answers without a word.
+ */
+const nodesHttpOptions = { ...httpTimeouts, requestTimeout: 0, requireHostHeader: false }
 
 /**
  * Puts the mediator together. It composes and decides nothing.
@@ -220,8 +223,8 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
   }
   let ticker: NodeJS.Timeout | undefined
 
-  const makeServer = (app: RequestListener, timeouts = nodesHttpTimeouts): Server => {
-    const server = createServer({ ...timeouts, keepAliveTimeout: 5_000 }, app)
+  const makeServer = (app: RequestListener, options: ServerOptions = nodesHttpOptions): Server => {
+    const server = createServer({ ...options, keepAliveTimeout: 5_000 }, app)
     const sockets = new Set<Socket>()
     servers.set(server, sockets)
     // Behind Node's own listener, which was there first.

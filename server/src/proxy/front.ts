@@ -7,7 +7,7 @@ import type { ClientRequest, Whole } from './client.js'
 import { answerClientErrors, isAnswering } from './client-errors.js'
 import { noToken, type Question } from './directory.js'
 import type { Dispatcher, Go } from './dispatcher.js'
-import { guard, type Refusal } from './guard.js'
+import { guard, guardOwn, type Refusal } from './guard.js'
 import type { HttpOutcomes } from './outcomes.js'
 import { refuse } from './refuse.js'
 import { type NoTarget, readHost, readTarget, type Target } from './target.js'
@@ -46,6 +46,11 @@ export class Front {
       const target = this.targetOf(request)
       if (target) {
         this.safely(response, () => this.serve(request, response, target))
+        return
+      }
+      const refusal = guardOwn(request)
+      if (refusal) {
+        this.turnAway(request, response, refusal)
         return
       }
       if (hasBody(request)) this.parts.uploads.limit(request, restBodyMs)

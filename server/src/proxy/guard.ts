@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import { type Code, limits } from '@sealway/protocol'
 import type { ClientRequest } from './client.js'
 
@@ -92,6 +93,12 @@ export function guard(request: ClientRequest): Guarded | Refusal {
   return { bodyBytes, expects, host, authorization, proxyAuthorization, listed }
 }
 
+/** The same for what is not for a node, and goes no further than our own REST. HTTP/1.0 may leave the host out. */
+export function guardOwn({ headers, httpVersion, url }: IncomingMessage): Refusal | undefined {
+  if (headers.host === undefined && httpVersion === '1.1') return noHost
+  return url!.startsWith('/') ? undefined : badTarget
+}
+
 function namesOf(value: string, before: string[] | undefined): string[] | undefined {
   const lower = value.toLowerCase()
   // What nearly every request has names nothing that is not removed anyway.
@@ -104,9 +111,9 @@ function namesOf(value: string, before: string[] | undefined): string[] | undefi
 const malformed = (detail: string): Refusal => ({ code: 'MALFORMED', detail })
 const twice = (name: string): Refusal => malformed(`there is more than one ${name}`)
 const badVersion = malformed('only HTTP/1.0 and HTTP/1.1 are spoken here')
-const noHost = malformed('there is no Host')
+const noHost = malformed('there is no Host: HTTP/1.1 needs one')
 const badHost = malformed('the Host is no host name or address, with or without a port')
-const badTarget = malformed('the target does not begin with /')
+const badTarget = malformed('the target does not begin with /: write the path alone, and the host in Host')
 const bothLengths = malformed('there are both a Content-Length and a Transfer-Encoding')
 const chunkedBefore11 = malformed('a Transfer-Encoding needs HTTP/1.1')
 const badCoding = malformed('the only Transfer-Encoding is chunked')

@@ -22,7 +22,7 @@ export type NoTarget = 'no-name'
  */
 export function readTarget(url: string): Target | NoTarget | undefined {
   const mode = modeOf(url)
-  if (!mode) return undefined
+  if (!mode) return url === '/one' || url === '/any' || url === '/many' ? 'no-name' : undefined
   const query = url.indexOf('?')
   const pathEnd = query < 0 ? url.length : query
   const groupAt = mode.length + 2

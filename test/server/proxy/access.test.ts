@@ -109,6 +109,8 @@ describe('who may ask', () => {
     ['/one/g/%77eb-1/', [404, 'NOT_FOUND']],
     ['/one/g/WEB-1/', [404, 'NOT_FOUND']],
     ['/one/g/', [404, 'NOT_FOUND']],
+    ['/one', [404, 'NOT_FOUND']],
+    ['/many', [404, 'NOT_FOUND']],
     ['/one/g/../web-1/', [404, 'NOT_FOUND']],
     ['/one/%2e%2e/web-1/', [404, 'NOT_FOUND']],
   ])('%s with a good token: %j', async (path, refusal) => {

@@ -184,6 +184,31 @@ it('refuses with our codes, and ends the connection', async () => {
   expect(await refused('\x16\x03\x01\x00')).toEqual(['400', 'MALFORMED'])
 })
 
+it.each([
+  ['two lengths', head('POST', ['Content-Length: 4', 'Transfer-Encoding: chunked']), /"this is not HTTP: Transfer-Enc/],
+  ['a method nobody knows', head('SMUGGLE', []), /"this is not HTTP: Invalid method/],
+  ['no Host, for a node', 'GET /one/g/n/public HTTP/1.1\r\n\r\n', /"there is no Host: HTTP\/1.1 needs one"/],
+  ['no Host, for the mediator', 'GET /healthz HTTP/1.1\r\n\r\n', /"there is no Host: HTTP\/1.1 needs one"/],
+  [
+    'a whole URL, as to a proxy',
+    head('GET', [], 'http://x/one/g/n/public'),
+    /"the target does not begin with \/: write/,
+  ],
+])('%s: it says what is wrong', async (_name, bytes, said) => {
+  const client = world.raw()
+  client.socket.write(bytes, 'latin1')
+  await client.untilClosed()
+  expect(client.statuses).toEqual([400])
+  expect(client.text).toMatch(said)
+})
+
+it('answers a load balancer that asks in HTTP/1.0 and names no host', async () => {
+  const client = world.raw()
+  client.socket.write('GET /healthz HTTP/1.0\r\n\r\n', 'latin1')
+  await client.untilClosed()
+  expect(client.statuses).toEqual([200])
+})
+
 it('takes as many headers as a message may have, and refuses those that are too long with what is added', async () => {
   const count = (n: number) => Object.fromEntries(Array.from({ length: n }, (_, i) => [`X-${i}`, '1']))
   const status = async (headers: { [name: string]: string }) =>
