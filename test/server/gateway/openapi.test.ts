@@ -2,6 +2,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import { adminRoutes } from '../../../server/src/gateway/admin-app'
 import { publicRoutes } from '../../../server/src/gateway/public-app'
 import type { Route } from '../../../server/src/gateway/route'
+import { createValidators } from '../../../server/src/gateway/validate'
 import { createCaller, type Document, startGateway } from '../../support/gateway'
 
 let gateway: Awaited<ReturnType<typeof startGateway>>
@@ -78,6 +79,16 @@ describe.each(['public', 'operators'] as const)('the OpenAPI document of the %s 
       for (const { schema } of operation.parameters ?? []) expect(ajv.validateSchema(schema)).toBe(true)
       const body = operation.requestBody?.content['application/json']?.schema
       if (body) expect(ajv.validateSchema(body)).toBe(true)
+    }
+  })
+
+  it('is of routes whose bodies and queries can be checked, and are', async () => {
+    const validatorFor = createValidators()
+    const { routes } = await documents[which]()
+    for (const route of routes) {
+      const { query, body } = validatorFor(route)
+      expect(() => query({ nonsense: '1' })).toThrow('must not have "nonsense"')
+      if (route.body) expect(() => body(7)).toThrow('body must be object')
     }
   })
 
