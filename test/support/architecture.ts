@@ -76,16 +76,21 @@ const importsOf = (repository: Repository, ...folders: string[]) =>
 
 /**
  * Every file of ours that these reach over any number of imports, themselves included.
- * @param run only over what is left of the imports when the program runs
+ * @param over `run`: only what is left of the imports when the program runs; `atOnce`: of these, what is not loaded later
  */
-export function reachedFrom({ tree }: Repository, start: readonly string[], { run = false } = {}): Set<string> {
+export function reachedFrom(
+  { tree }: Repository,
+  start: readonly string[],
+  over: 'all' | 'run' | 'atOnce' = 'all',
+): Set<string> {
   const reached = new Set<string>()
   const queue = [...start]
   for (let path = queue.pop(); path !== undefined; path = queue.pop()) {
     if (reached.has(path)) continue
     reached.add(path)
     for (const { specifier, erased, form } of tree.get(path)?.imports ?? []) {
-      const target = run && (erased || form === 'type') ? undefined : targetOf(path, specifier)
+      const isLeft = over === 'all' || (!erased && form !== 'type' && (over === 'run' || form !== 'dynamic'))
+      const target = isLeft ? targetOf(path, specifier) : undefined
       if (target) queue.push(target)
     }
   }
@@ -151,7 +156,7 @@ export const rules: readonly Rule[] = [
         ...reachedFrom(
           repository,
           own.map(({ path }) => path),
-          { run: true },
+          'run',
         ),
       ]
       return [
@@ -167,6 +172,24 @@ export const rules: readonly Rule[] = [
         ),
       ]
     },
+  },
+  {
+    rule: 'before it knows the command, the command line loads no package but commander and dotenv',
+    because:
+      'the mediator, the database and socket.io take half a second to load, which a `sealway call` would wait for',
+    broken: {
+      'server/src/main.ts': `import { watch } from './cli/watch.js'`,
+      'server/src/cli/watch.ts': `import { io } from 'socket.io-client'`,
+    },
+    violations: (repository) =>
+      [...reachedFrom(repository, ['server/src/main.ts'], 'atOnce')].flatMap((path) =>
+        (repository.tree.get(path)?.imports ?? []).flatMap(({ specifier = '', form, erased }) => {
+          const isOther = !isRelative(specifier) && !isBuiltin(specifier) && !targetOf(path, specifier)
+          return isOther && !erased && form === 'import' && !['commander', 'dotenv'].includes(specifier)
+            ? [`${path} imports ${specifier}`]
+            : []
+        }),
+      ),
   },
   {
     rule: 'no file imports itself, over any number of others (two types may name each other)',

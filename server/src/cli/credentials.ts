@@ -1,6 +1,6 @@
 import { SealwayError } from '@sealway/protocol'
 import { operatorKey } from '../auth/keys.js'
-import { type MintedToken, mintToken } from '../auth/token.js'
+import type { MintedToken } from '../auth/token.js'
 import { readSetting } from '../config.js'
 import { settings } from '../settings/table.js'
 import { envFileOf, type Io } from './io.js'
@@ -34,6 +34,7 @@ export async function mintLocally(
       outcome: 'not-delivered',
     })
   }
+  const { mintToken } = await import('../auth/token.js')
   const common = { subject, scopes, lifeMs, audience, clock: Date.now }
   const needsOperator = scopes.some((scope) => scope.startsWith('admin:'))
   const password = needsOperator ? read(settings.adminPassword) : passwordIfAny(read)

@@ -1,6 +1,6 @@
 import { quote, SealwayError } from '@sealway/protocol'
 import type { Command } from 'commander'
-import { io, type Socket } from 'socket.io-client'
+import type { Socket } from 'socket.io-client'
 import { isLoopback, readSetting } from '../config.js'
 import { type ClientEvents, livePath, type ServerEvents } from '../live/events.js'
 import { settings } from '../settings/table.js'
@@ -40,6 +40,7 @@ export const withLiveOptions = (command: Command): Command =>
 export async function openFeed(world: Io, options: LiveOptions): Promise<LiveSocket> {
   const url = await operatorsUrl(world, options)
   const token = options.token ?? (world.environment.SEALWAY_TOKEN || (await ownToken(world)))
+  const { io } = await import('socket.io-client')
   const socket: LiveSocket = io(url.origin, {
     path: livePath,
     transports: ['websocket'],

@@ -36,7 +36,11 @@ Exit code: 0 done, 1 failed, 2 wrong usage. Errors go to standard error: \`sealw
 or with --json \`{ "error": { "code", "message" } }\`.
 `
 
-/** Runs one command line. Never throws. @returns the exit code */
+/**
+ * Runs one command line. What takes long to load, the mediator, the database and socket.io, is loaded by the command
+ * that needs it, so that the others answer at once. Never throws.
+ * @returns the exit code
+ */
 export async function run(args: readonly string[], io: Io): Promise<number> {
   const json = args.includes('--json')
   let code: number = exitCode.done

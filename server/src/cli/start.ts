@@ -1,15 +1,13 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { configWarnings, effective, parseConfig } from '../config.js'
-import { createMediator } from '../mediator.js'
 import type { Log } from '../observe/log.js'
 import { createRegistry } from '../registry/create-registry.js'
 import { refusePayloadKeys } from '../settings/payload-key.js'
 import { isReadableByOthers, mediatorFile, nodeFile, type SetupResult, setup } from '../settings/setup.js'
 import { settings } from '../settings/table.js'
-import { openDatabase } from '../store/database.js'
 import { migrate } from '../store/migrate.js'
-import { commandLog } from './database.js'
+import { commandLog, openDatabase } from './database.js'
 import { envFileOf, type Io, printJson } from './io.js'
 
 interface Options {
@@ -46,6 +44,7 @@ async function start(io: Io, { json }: Options): Promise<void> {
         throw error
       },
     )
+    const { createMediator } = await import('../mediator.js')
     const mediator = await createMediator(config, {
       registry,
       log,

@@ -1,6 +1,7 @@
 /// <reference path="./knex-dialects.d.ts" />
 import type { Knex } from 'knex'
 import Mysql2Client from 'knex/lib/dialects/mysql2/index.js'
+import { queryTimeoutCode } from './storage-error.js'
 
 /** What is used of a mysql2 connection. */
 export interface MysqlConnection {
@@ -14,9 +15,6 @@ const schemaTimeoutMs = 120_000
 
 /** For a connection to be closed in order, ms; then it is cut. */
 const goodbyeMs = 500
-
-/** Said of a connection that did not answer in time. */
-export const queryTimeoutCode = 'SEALWAY_QUERY_TIMEOUT'
 
 /** knex's mysql2 dialect with a limit on every statement, BEGIN and COMMIT included. */
 export const mysqlClient = (queryTimeoutMs: number): typeof Knex.Client =>

@@ -1,5 +1,7 @@
 import { type Code, type Outcome, SealwayError } from '@sealway/protocol'
-import { queryTimeoutCode } from './mysql-dialect.js'
+
+/** Said of a connection that did not answer in time. */
+export const queryTimeoutCode = 'SEALWAY_QUERY_TIMEOUT'
 
 /** What drivers say, as our codes. Keys are SQLite's, MySQL's and Node's codes. */
 const known = new Map<string, Code>([
