@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import os from 'node:os'
 import { findProgram } from './processes.mjs'
@@ -46,12 +46,7 @@ export function packageVersion(name) {
 function programVersion({ program, version }) {
   const binary = findProgram(program)
   if (binary === undefined) return '(not installed)'
-  let text = ''
-  try {
-    text = execFileSync(binary, version, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 5_000 })
-  } catch (error) {
-    // mosquitto prints its version with its help, and ends with a failure.
-    text = String(/** @type {{ stdout?: unknown }} */ (error).stdout ?? '')
-  }
-  return /\d+\.\d+(\.\d+)?/.exec(text)?.[0] ?? '(unknown)'
+  // mosquitto prints its version with its help, and ends with a failure; nginx on standard error.
+  const { stdout, stderr } = spawnSync(binary, version, { encoding: 'utf8', timeout: 5_000 })
+  return /\d+\.\d+(\.\d+)?/.exec(`${stdout}${stderr}`)?.[0] ?? '(unknown)'
 }
