@@ -13,7 +13,7 @@ const columns = {
   node_groups: ['id', 'name', 'created_at'],
   nodes: [
     ...['id', 'name', 'epoch', 'instance', 'online', 'transport', 'address', 'client', 'meta'],
-    ...['since', 'last_seen', 'created_at'],
+    ...['since', 'last_seen', 'created_at', 'nameless'],
   ],
   memberships: ['node_id', 'group_id', 'position'],
   endpoints: ['node_id', 'name', 'position', 'protocol', 'address', 'port', 'meta'],
@@ -73,6 +73,9 @@ describe.each(databases)('migrations on %s', (type, open) => {
     const last = names.at(-1)!
     expect(await migrateDown(db, 1)).toEqual([last])
     expect(await migrate(db)).toEqual([last])
+    expect(await allRows(db)).toEqual(before)
+    expect(await migrateDown(db, 2)).toEqual(names.slice(-2).toReversed())
+    expect(await migrate(db)).toEqual(names.slice(-2))
     expect(await allRows(db)).toEqual({ ...before, policies: [] })
     const later = names.slice(1)
     expect(await migrateDown(db, later.length)).toEqual(later.toReversed())
@@ -145,6 +148,10 @@ describe.each(databases)('migrations on %s', (type, open) => {
     expect(await pendingMigrations(db)).toEqual(later)
     expect(await migrate(db)).toEqual(later)
     await fill()
+    // And for a column.
+    await migrateDown(db, 1)
+    await migrations.at(-1)!.up(db.knex)
+    expect(await migrate(db)).toEqual(names.slice(-1))
   })
 
   it('tell the log which step was taken', async () => {

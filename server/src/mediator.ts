@@ -158,7 +158,13 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
     exchanges: proxy.exchanges,
   })
   const policyFeed = createPolicyFeed({ registry, log, onList: (policies) => relay.policies.update(policies) })
-  const upkeep = createUpkeep({ registry, log, live: () => relay.live(), evictAfterMs: config.nodeEvictAfterMs })
+  const upkeep = createUpkeep({
+    registry,
+    log,
+    live: () => relay.live(),
+    evictAfterMs: config.nodeEvictAfterMs,
+    evictNamelessAfterMs: config.namelessEvictAfterMs,
+  })
 
   let listening = false
   const deps: GatewayDeps = {

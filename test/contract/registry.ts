@@ -415,6 +415,23 @@ export function registryContract(open: () => Promise<TestDatabase>): void {
       ])
     })
 
+    it('removes those that brought no name sooner, and never one that is online', async () => {
+      const { name: gone } = await registry.claim(claimOf(undefined))
+      const { name: here } = await registry.claim(claimOf(undefined))
+      await registry.claim(claimOf('named'))
+      for (const name of [gone, 'named']) await registry.release(name, 1)
+      for (const name of [gone, here, 'named']) await age(name, 60_000)
+      expect(await registry.evict(120_000, 90_000)).toEqual([])
+      expect(await registry.evict(120_000, 60_000)).toEqual([gone])
+      expect((await registry.nodes({})).map((node) => node.name)).toEqual([here, 'named'].sort())
+      // It came back under the name that it was given, and is nameless still.
+      await registry.release(here, 1)
+      await registry.claim(claimOf(here))
+      await registry.release(here, 2)
+      await age(here, 60_000)
+      expect(await registry.evict(120_000, 60_000)).toEqual([here])
+    })
+
     it('takes more than one transaction for many', async () => {
       const names = Array.from({ length: 1_001 }, (_, i) => `n${i}`)
       await Promise.all(names.map((name) => registry.claim(claimOf(name))))

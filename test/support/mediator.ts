@@ -47,6 +47,7 @@ export function testConfig(options: TestMediatorOptions, jwtSecret: string, admi
     logLevel: 'silent',
     logFormat: 'json',
     nodeEvictAfterMs: 24 * 3_600_000,
+    namelessEvictAfterMs: 600_000,
     httpDomain: undefined,
     httpTimeoutMs: 30_000,
     httpIdleTimeoutMs: 300_000,

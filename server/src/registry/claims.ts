@@ -127,15 +127,18 @@ async function create(
 ): Promise<void> {
   const missing = claims
     .filter((claim) => !standing.has(claim.name) && (claim.expectedEpoch ?? 0) === 0)
-    .map((claim) => claim.name)
-    .sort()
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
   for (const part of chunks(missing, 250)) {
     await trx('nodes')
-      .insert(part.map((name) => ({ name, created_at: trx.raw(db.now) })))
+      .insert(part.map(({ name, made }) => ({ name, nameless: made ? 1 : 0, created_at: trx.raw(db.now) })))
       .onConflict('name')
       .ignore()
   }
-  await readStanding(trx, missing, standing)
+  await readStanding(
+    trx,
+    missing.map(({ name }) => name),
+    standing,
+  )
 }
 
 async function readStanding(

@@ -66,7 +66,8 @@ export function createRegistry(db: Database, options: RegistryOptions = {}): Reg
     upsertNode: async (node, actor) => upsertNode(db, random, node, actor),
     updateNode: async (name, change, actor) => updateNode(db, name, change, actor),
     removeNode: async (name, actor) => removeNode(db, name, actor),
-    evict: async (unseenMs) => evict(db, whole(unseenMs, 'unseenMs')),
+    evict: async (unseenMs, namelessMs = unseenMs) =>
+      evict(db, whole(unseenMs, 'unseenMs'), whole(namelessMs, 'namelessMs')),
 
     revokeToken: async (tokenId, expiresAt, actor) => revokeToken(db, tokenId, expiresAt, actor),
     revokedTokens: () => revokedTokens(db),

@@ -39,13 +39,17 @@ export const releaseAll = (db: Database): Promise<number> =>
   db.transaction((trx) => trx('nodes').where({ online: 1 }).update({ online: 0 }))
 
 /**
- * Removes nodes that are offline and were last seen longer ago than this. Never one that is online, and never one that
- * never connected: an operator put it there, and takes it away.
+ * Removes nodes that are offline and were last seen longer ago than this, and nameless ones than that. Never one that is
+ * online, and never one that never connected: an operator put it there, and takes it away.
  */
-export async function evict(db: Database, unseenMs: number): Promise<string[]> {
+export async function evict(db: Database, unseenMs: number, namelessMs: number): Promise<string[]> {
+  return [...(await evictAll(db, { nameless: 1 }, namelessMs)), ...(await evictAll(db, {}, unseenMs))]
+}
+
+async function evictAll(db: Database, which: { readonly nameless?: 1 }, unseenMs: number): Promise<string[]> {
   const evicted: string[] = []
   for (;;) {
-    const names = await db.transaction((trx) => evictSome(trx, db, unseenMs))
+    const names = await db.transaction((trx) => evictSome(trx, db, which, unseenMs))
     evicted.push(...names)
     if (names.length < evictRows) return evicted
   }
@@ -54,9 +58,14 @@ export async function evict(db: Database, unseenMs: number): Promise<string[]> {
 /** Rows of one transaction, so that claims get their turn between. */
 const evictRows = 500
 
-async function evictSome(trx: Knex.Transaction, db: Database, unseenMs: number): Promise<string[]> {
+async function evictSome(
+  trx: Knex.Transaction,
+  db: Database,
+  which: { readonly nameless?: 1 },
+  unseenMs: number,
+): Promise<string[]> {
   const rows: { id: number; name: string }[] = await trx('nodes')
-    .where({ online: 0 })
+    .where({ ...which, online: 0 })
     .where('last_seen', '<', trx.raw(`${db.now} - ?`, [unseenMs]))
     .orderBy('id')
     .limit(evictRows)

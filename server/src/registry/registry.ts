@@ -99,8 +99,11 @@ export interface Registry {
   updateNode(name: string, change: NodeChange, actor: string): Promise<NodeRecord>
   /** @throws `UNKNOWN_NODE` */
   removeNode(name: string, actor: string): Promise<void>
-  /** Removes nodes that are offline and were not seen for this long. @returns their names */
-  evict(unseenMs: number): Promise<string[]>
+  /**
+   * Removes nodes that are offline and were not seen for this long; those that brought no name, for `namelessMs`.
+   * @returns their names
+   */
+  evict(unseenMs: number, namelessMs?: number): Promise<string[]>
 
   /** Refuses this token id from now on; `expiresAt` (ms since 1970) says when the row may go. */
   revokeToken(tokenId: string, expiresAt: number, actor: string): Promise<void>

@@ -16,8 +16,9 @@ export function createUpkeep(parts: {
   readonly log: Log
   readonly live: () => readonly { readonly name: string; readonly epoch: number }[]
   readonly evictAfterMs: number
+  readonly evictNamelessAfterMs: number
 }): Upkeep {
-  const { registry, log, live, evictAfterMs } = parts
+  const { registry, log, live, evictAfterMs, evictNamelessAfterMs } = parts
   const timers: NodeJS.Timeout[] = []
 
   const touch = async (): Promise<void> => {
@@ -29,7 +30,7 @@ export function createUpkeep(parts: {
   }
   const evict = async (): Promise<void> => {
     try {
-      const names = await registry.evict(evictAfterMs)
+      const names = await registry.evict(evictAfterMs, evictNamelessAfterMs)
       if (names.length > 0) log.info({ nodes: names.length }, 'nodes that never came back were removed')
     } catch (error) {
       log.warn({ err: error }, 'old nodes were not removed')

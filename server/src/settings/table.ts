@@ -31,6 +31,7 @@ export interface Config {
   readonly logLevel: 'info' | 'debug' | 'warn' | 'error' | 'silent'
   readonly logFormat: 'auto' | 'json' | 'text'
   readonly nodeEvictAfterMs: number
+  readonly namelessEvictAfterMs: number
   /** Nodes are reached as `<node>.<group>.<domain>`, lower case; undefined: by path only. */
   readonly httpDomain: string | undefined
   /** From the end of a request until the head of its answer. */
@@ -134,6 +135,12 @@ export const settings: SettingsTable = {
     min: minute,
     max: 3_650 * day,
   }),
+  namelessEvictAfterMs: duration(
+    'NAMELESS_EVICT_AFTER',
+    10 * minute,
+    'The same for nodes that brought no name, as those of `sealway call`: nobody asks for them again.',
+    { min: minute, max: 3_650 * day },
+  ),
   httpDomain: optionalText(
     'HTTP_DOMAIN',
     'domain in lower case; empty: off',

@@ -35,6 +35,7 @@ describe('settings', () => {
       adminUser: 'admin',
       logLevel: 'info',
       nodeEvictAfterMs: 30 * 86_400_000,
+      namelessEvictAfterMs: 600_000,
       httpDomain: undefined,
       httpTimeoutMs: 30_000,
       httpIdleTimeoutMs: 300_000,
