@@ -1,8 +1,8 @@
 import type { Migration } from './migration.js'
 
 /**
- * Which nodes brought no name and were given one: nobody asks for them when they have left, so they are forgotten
- * sooner. Those that are there already count as named.
+ * Which nodes were given no name by anybody: none asks for them when they have left, so they are forgotten sooner. Those
+ * that are there already count as named.
  */
 export const nameless: Migration = {
   name: '0005-nameless',

@@ -7,6 +7,7 @@ import {
   type GroupName,
   type Limits,
   type NodeName,
+  nameOfProcess,
   parseEndpoints,
   parseGroups,
   parseMeta,
@@ -116,7 +117,7 @@ export function resolveOptions(options: ConnectOptions, { environment, clock }: 
   checkShapes(options)
   const instance = randomBytes(16).toString('hex')
   const groups = argument(() => parseGroups(options.groups))
-  const name = parseName(options.name ?? `${groups[0]!.slice(0, 57)}-${instance.slice(0, 6)}`)
+  const name = options.name === undefined ? nameOfProcess(groups[0]!, instance) : parseName(options.name)
   const url = options.url ?? environment.SEALWAY_URL ?? defaultUrl
   const secret = environment.PROTECTED_BASIC_AND_JWT
   const keysFile = options.keysFile ?? (options.keys === undefined ? environment.SEALWAY_KEYS_FILE : undefined)

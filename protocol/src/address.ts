@@ -31,6 +31,13 @@ export function parseName(text: unknown, what = 'name'): NodeName {
 export const parseGroup = (text: unknown): GroupName => parseName(text, 'group') as string as GroupName
 
 /**
+ * The name of a node that was given none: `<group>-<first 6 digits of its instance>`. Nobody asks for it once its process
+ * has ended, so a mediator forgets it soon.
+ */
+export const nameOfProcess = (group: GroupName, instance: string): NodeName =>
+  parseName(`${group.slice(0, 57)}-${instance.slice(0, 6)}`)
+
+/**
  * Reads `orders-1` or `node:orders-1` (that node), `any:orders` (one member), `group:orders` (every member).
  * @throws SealwayError `INVALID_NAME`
  */

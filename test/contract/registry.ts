@@ -1,4 +1,4 @@
-import type { Endpoint, GroupName, NodeName, TrafficPolicy } from '@sealway/protocol'
+import { type Endpoint, type GroupName, type NodeName, nameOfProcess, type TrafficPolicy } from '@sealway/protocol'
 import { createRegistry } from '../../server/src/registry/create-registry.js'
 import type { Claim, Registry } from '../../server/src/registry/registry.js'
 import type { Database } from '../../server/src/store/database.js'
@@ -415,7 +415,7 @@ export function registryContract(open: () => Promise<TestDatabase>): void {
       ])
     })
 
-    it('removes those that brought no name sooner, and never one that is online', async () => {
+    it('removes those that were given no name sooner, and never one that is online', async () => {
       const { name: gone } = await registry.claim(claimOf(undefined))
       const { name: here } = await registry.claim(claimOf(undefined))
       await registry.claim(claimOf('named'))
@@ -424,7 +424,12 @@ export function registryContract(open: () => Promise<TestDatabase>): void {
       expect(await registry.evict(120_000, 90_000)).toEqual([])
       expect(await registry.evict(120_000, 60_000)).toEqual([gone])
       expect((await registry.nodes({})).map((node) => node.name)).toEqual([here, 'named'].sort())
-      // It came back under the name that it was given, and is nameless still.
+      // One that named itself after its process is nameless, too; and stays it when it comes back under that name.
+      const itself = nameOfProcess(groups('orders')[0]!, instance)
+      await registry.claim(claimOf(itself))
+      await registry.release(itself, 1)
+      await age(itself, 60_000)
+      expect(await registry.evict(120_000, 60_000)).toEqual([itself])
       await registry.release(here, 1)
       await registry.claim(claimOf(here))
       await registry.release(here, 2)

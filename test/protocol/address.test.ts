@@ -1,4 +1,4 @@
-import { formatAddress, isName, parseAddress, parseGroup, parseName, quote } from '@sealway/protocol'
+import { formatAddress, isName, nameOfProcess, parseAddress, parseGroup, parseName, quote } from '@sealway/protocol'
 import fc from 'fast-check'
 
 describe('names', () => {
@@ -33,6 +33,13 @@ describe('names', () => {
     expect(isName(name)).toBe(false)
     expect(() => parseName(name)).toThrow(expect.objectContaining({ code: 'INVALID_NAME', outcome: 'not-delivered' }))
   })
+})
+
+it.each([
+  ['orders', 'orders-0123ab'],
+  ['a'.repeat(64), `${'a'.repeat(57)}-0123ab`],
+])('a node of the group %s that was given no name is %s', (group, name) => {
+  expect(nameOfProcess(parseGroup(group), '0123abcdef'.padEnd(32, '0'))).toBe(name)
 })
 
 describe('addresses', () => {

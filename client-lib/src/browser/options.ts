@@ -4,6 +4,7 @@ import {
   type GroupName,
   type Limits,
   type NodeName,
+  nameOfProcess,
   parseGroups,
   parseMeta,
   parseName,
@@ -97,7 +98,7 @@ export function resolvePage(options: PageOptions): ResolvedPage {
   const instance = Array.from(randomBytes(16), (byte) => byte.toString(16).padStart(2, '0')).join('')
   const groups = argument(() => parseGroups(options.groups))
   return {
-    name: parseName(options.name ?? `${groups[0]!.slice(0, 57)}-${instance.slice(0, 6)}`),
+    name: options.name === undefined ? nameOfProcess(groups[0]!, instance) : parseName(options.name),
     groups,
     url,
     transport,

@@ -1,4 +1,4 @@
-import { type NodeName, SealwayError } from '@sealway/protocol'
+import { type NodeName, nameOfProcess, SealwayError } from '@sealway/protocol'
 import type { Knex } from 'knex'
 import type { Database } from '../store/database.js'
 import type { AdmittedClaim } from './admit.js'
@@ -130,7 +130,9 @@ async function create(
     .sort((a, b) => (a.name < b.name ? -1 : 1))
   for (const part of chunks(missing, 250)) {
     await trx('nodes')
-      .insert(part.map(({ name, made }) => ({ name, nameless: made ? 1 : 0, created_at: trx.raw(db.now) })))
+      .insert(
+        part.map((claim) => ({ name: claim.name, nameless: isNameless(claim) ? 1 : 0, created_at: trx.raw(db.now) })),
+      )
       .onConflict('name')
       .ignore()
   }
@@ -140,6 +142,10 @@ async function create(
     standing,
   )
 }
+
+/** Nobody chose this name: it came out of the instance, or of us. */
+const isNameless = ({ name, made, groups, instance }: Named): boolean =>
+  made || name === nameOfProcess(groups[0]!, instance)
 
 async function readStanding(
   trx: Knex.Transaction,

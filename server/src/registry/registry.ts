@@ -100,7 +100,7 @@ export interface Registry {
   /** @throws `UNKNOWN_NODE` */
   removeNode(name: string, actor: string): Promise<void>
   /**
-   * Removes nodes that are offline and were not seen for this long; those that brought no name, for `namelessMs`.
+   * Removes nodes that are offline and were not seen for this long; those that were given no name, for `namelessMs`.
    * @returns their names
    */
   evict(unseenMs: number, namelessMs?: number): Promise<string[]>

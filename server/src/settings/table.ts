@@ -138,7 +138,7 @@ export const settings: SettingsTable = {
   namelessEvictAfterMs: duration(
     'NAMELESS_EVICT_AFTER',
     10 * minute,
-    'The same for nodes that brought no name, as those of `sealway call`: nobody asks for them again.',
+    'The same for nodes that were given no name, as those of `sealway call`: nobody asks for them again.',
     { min: minute, max: 3_650 * day },
   ),
   httpDomain: optionalText(

@@ -2,9 +2,9 @@ import {
   chooseVersion,
   type Hello,
   type Limits,
+  nameOfProcess,
   type Peer,
   parseHello,
-  parseName,
   SealwayError,
 } from '@sealway/protocol'
 import type { LinkEnd } from './link-end.js'
@@ -35,7 +35,7 @@ export class Admission {
     const hello = parseHello(body)
     const version = chooseVersion(hello.versions)
     if (this.parts.draining()) throw new SealwayError('DRAINING', { message: 'this mediator is shutting down' })
-    const name = hello.name ?? parseName(`${hello.groups[0]!.slice(0, 57)}-${hello.instance.slice(0, 6)}`)
+    const name = hello.name ?? nameOfProcess(hello.groups[0]!, hello.instance)
     const { expiresAt } = this.parts.identify(hello.token, name)
     const mine = (this.busy.get(name) ?? Promise.resolve())
       .catch(() => {})
