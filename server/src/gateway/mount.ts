@@ -1,9 +1,9 @@
-import type { SealwayError } from '@sealway/protocol'
+import { problemType, type SealwayError } from '@sealway/protocol'
 import express, { type Express, type NextFunction, type Request, type Response } from 'express'
 import type { Identity } from '../auth/authenticator.js'
 import { allows } from '../auth/scopes.js'
 import type { Log } from '../observe/log.js'
-import { HttpError, problemOf, problemType, sealwayErrorOf } from './problem.js'
+import { answerOf, HttpError, sealwayErrorOf } from './problem.js'
 import { bytesBody, jsonBody, readAtMost, readBytes } from './read-body.js'
 import { type Answer, type Call, pathParams, type Route } from './route.js'
 import { createValidators, type Validator } from './validate.js'
@@ -164,7 +164,7 @@ function answerError({ challenge, log }: MountOptions) {
   // Express tells a handler of errors by its four parameters.
   return (thrown: unknown, request: Request, response: Response, _next: NextFunction): void => {
     const error = sealwayErrorOf(thrown)
-    const problem = problemOf(error)
+    const problem = answerOf(error)
     const fields = { method: request.method, path: request.path.slice(0, 200), code: error.code }
     if (problem.status >= 500) log.error({ ...fields, error }, 'request failed')
     else log.debug({ ...fields, detail: problem.detail }, 'request refused')

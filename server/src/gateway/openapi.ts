@@ -1,4 +1,4 @@
-import { type Code, httpStatusOf } from '@sealway/protocol'
+import { type Code, httpStatusOf, problemType } from '@sealway/protocol'
 import { events, type JsonSchema, octets, pathParams, plainText, type Route } from './route.js'
 import { components, ref } from './schemas.js'
 
@@ -75,7 +75,7 @@ function responses(route: Route, refusals: readonly Code[]) {
     String(status),
     {
       description: [...codes].join(', '),
-      content: { 'application/problem+json': { schema: ref('Problem') } },
+      content: { [problemType]: { schema: ref('Problem') } },
     },
   ])
   // A status that a good answer has as well (readiness, 503) keeps its own description.

@@ -1,16 +1,4 @@
-import { type Code, httpStatusOf, meaningOf, retryOf, SealwayError } from '@sealway/protocol'
-
-/** RFC 9457, with our stable code and whether a retry makes sense. */
-export interface Problem {
-  readonly type: string
-  readonly title: string
-  readonly status: number
-  readonly code: Code
-  readonly detail: string
-  readonly retry: 'never' | 'later' | 'reconnect'
-}
-
-export const problemType = 'application/problem+json'
+import { type Code, httpStatusOf, meaningOf, type Problem, problemOf, SealwayError } from '@sealway/protocol'
 
 /** An error of the HTTP layer whose status the code table does not give, or that carries headers. */
 export class HttpError extends SealwayError {
@@ -29,16 +17,9 @@ export class HttpError extends SealwayError {
 }
 
 /** What the caller sees. Of our own faults (5xx) the code's meaning only: the details are for the log. */
-export function problemOf(error: SealwayError): Problem {
+export function answerOf(error: SealwayError): Problem {
   const status = error instanceof HttpError ? error.status : httpStatusOf(error.code)
-  return {
-    type: `urn:sealway:code:${error.code}`,
-    title: meaningOf(error.code),
-    status,
-    code: error.code,
-    detail: status >= 500 ? meaningOf(error.code) : error.message,
-    retry: retryOf(error.code),
-  }
+  return problemOf(error.code, status >= 500 ? meaningOf(error.code) : error.message, status)
 }
 
 /** Whatever was thrown, as one of ours. What Express and its body reader throw carries a status and a type. */

@@ -1,21 +1,11 @@
-import { type Code, httpStatusOf, meaningOf, retryOf } from '@sealway/protocol'
+import { type Code, type Problem, problemOf, problemType } from '@sealway/protocol'
 import { bearerChallenge } from '../gateway/bearer.js'
-import { type Problem, problemType } from '../gateway/problem.js'
 import type { ClientResponse } from './client.js'
 
 /** When a client that was told 503 may come back, s. */
 const retryAfterSeconds = '5'
 /** When one that was told 429 may: within a second there is room for more, s. */
 const nextTrySeconds = '1'
-
-const problemOf = (code: Code, detail: string): Problem => ({
-  type: `urn:sealway:code:${code}`,
-  title: meaningOf(code),
-  status: httpStatusOf(code),
-  code,
-  detail,
-  retry: retryOf(code),
-})
 
 /**
  * Answers with a problem (RFC 9457) of the code table.

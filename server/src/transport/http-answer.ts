@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { type Code, httpStatusOf, meaningOf, retryOf } from '@sealway/protocol'
+import { type Code, problemOf, problemType } from '@sealway/protocol'
 
 /** Nothing on the way may keep what belongs to a link, or hand it to another. */
 const safeHeaders = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
@@ -24,17 +24,9 @@ export function refuse(
   detail: string,
   headers: { readonly [name: string]: string } = {},
 ): void {
-  const status = httpStatusOf(code)
-  const problem = {
-    type: `urn:sealway:code:${code}`,
-    title: meaningOf(code),
-    status,
-    code,
-    detail,
-    retry: retryOf(code),
-  }
-  const named = { 'content-type': 'application/problem+json', connection: 'close', ...headers }
-  answer(response, status, named, Buffer.from(JSON.stringify(problem)))
+  const problem = problemOf(code, detail)
+  const named = { 'content-type': problemType, connection: 'close', ...headers }
+  answer(response, problem.status, named, Buffer.from(JSON.stringify(problem)))
 }
 
 export function beginEvents(response: ServerResponse): void {

@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { type Connection, linkPath, StreamConnection, upgradeProtocol } from '@sealway/protocol'
+import { type Connection, linkPath, problemOf, problemType, StreamConnection, upgradeProtocol } from '@sealway/protocol'
 import { ReceiveBuffer } from './received.js'
 
 export interface UpgradeOptions {
@@ -50,19 +50,14 @@ export function acceptUpgrades(
 }
 
 function refuse(socket: Socket): void {
-  const body = JSON.stringify({
-    type: 'about:blank',
-    title: 'Upgrade refused',
-    status: 426,
-    code: 'UNSUPPORTED_VERSION',
-    detail: `a link begins with GET ${linkPath} and Upgrade: ${upgradeProtocol}`,
-  })
+  const detail = `a link begins with GET ${linkPath} and Upgrade: ${upgradeProtocol}`
+  const body = JSON.stringify(problemOf('UNSUPPORTED_VERSION', detail, 426))
   socket.on('error', () => socket.destroy())
   // The HTTP server has let go of this socket: nobody else reads it to its end, or ends it if its other side does not.
   socket.resume()
   setTimeout(() => socket.destroy(), refusalMs).unref()
   socket.end(
     `HTTP/1.1 426 Upgrade Required\r\nUpgrade: ${upgradeProtocol}\r\nConnection: close\r\n` +
-      `Content-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+      `Content-Type: ${problemType}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   )
 }
