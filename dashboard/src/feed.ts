@@ -43,6 +43,9 @@ export class Feed {
   private readonly listeners = new Map<keyof FeedEvents, Set<Listener<never>>>()
   private known = new KnownNodes()
   private watched: Watch = { topics: ['health'] }
+  /** How often something else was asked for, and which of these was answered last. */
+  private asked = 0
+  private answered = 0
   /** Health was heard since the link was made. */
   private wasLive = false
   private wasLost = false
@@ -93,6 +96,7 @@ export class Feed {
   /** From now on these are told; health always is. */
   watch(topics: readonly Topic[], filter: FrameFilter = {}): void {
     this.watched = { topics: [...new Set<Topic>(['health', ...topics])], filter }
+    this.asked++
     if (this.socket.connected) this.send()
   }
 
@@ -102,7 +106,9 @@ export class Feed {
   }
 
   private send(): void {
+    const { asked } = this
     this.socket.emit('watch', this.watched, (history) => {
+      this.answered = asked
       this.history = history
       this.tell('history', history)
     })
@@ -132,7 +138,10 @@ export class Feed {
       this.edges = edges
       this.tell('edges', undefined)
     })
-    socket.on('frames', (batch) => this.tell('frames', batch))
+    socket.on('frames', (batch) => {
+      // Before the answer come frames that were on their way for the filter before.
+      if (this.answered === this.asked) this.tell('frames', batch)
+    })
     socket.on('missed', ({ rounds }) => this.tell('missed', rounds))
     socket.on('health', (health) => this.heard(health))
   }

@@ -20,6 +20,8 @@ export interface Told {
   readonly nodes: readonly LiveNode[]
   readonly edges: readonly LiveEdge[]
   readonly frames: readonly LiveFrame[]
+  /** On their way when something else is asked for. */
+  readonly late?: readonly LiveFrame[]
   readonly health: LiveHealth
   readonly history: History
 }
@@ -39,7 +41,8 @@ export class FakeFeed {
     const io = new SocketIoServer<ClientEvents, ServerEvents>(server, { path: livePath, transports: ['websocket'] })
     io.on('connection', (socket) => {
       socket.on('watch', ({ topics }, answer) => {
-        const { nodes, edges, frames, health, history } = told()
+        const { nodes, edges, frames, late, health, history } = told()
+        if (late) socket.emit('frames', { frames: late, skipped: 0 })
         answer(history)
         socket.emit('health', health)
         if (topics.includes('nodes')) {

@@ -130,6 +130,18 @@ it('keeps the edge in its place that somebody points at, and moves it when nobod
   expect(tab.complaints()).toEqual([])
 })
 
+it('lists no frame that was on its way for the filter before', async () => {
+  told = tell(10, 12)
+  const { page } = tab
+  await page.goto(feed.link('/traffic'))
+  await page.getByText('200 frames, newest first.').waitFor()
+  told = { ...told, frames: told.frames.slice(0, 7), late: [fakeFrame('late-1', 'node-00001')] }
+  await page.getByLabel('From').fill('node-00000')
+  await page.getByText('7 frames, newest first.').waitFor()
+  expect(await page.getByRole('cell', { name: 'late-1' }).count()).toBe(0)
+  expect(tab.complaints()).toEqual([])
+})
+
 it('makes no row of a frame that nobody sees', async () => {
   told = tell(10, 12)
   const { page } = tab
