@@ -424,12 +424,14 @@ export function registryContract(open: () => Promise<TestDatabase>): void {
       expect(await registry.evict(120_000, 90_000)).toEqual([])
       expect(await registry.evict(120_000, 60_000)).toEqual([gone])
       expect((await registry.nodes({})).map((node) => node.name)).toEqual([here, 'named'].sort())
-      // One that named itself after its process is nameless, too; and stays it when it comes back under that name.
+      // One that named itself after its process is nameless, too.
       const itself = nameOfProcess(groups('orders')[0]!, instance)
       await registry.claim(claimOf(itself))
       await registry.release(itself, 1)
       await age(itself, 60_000)
       expect(await registry.evict(120_000, 60_000)).toEqual([itself])
+      expect((await registry.auditTrail({})).filter(({ action }) => action === 'evict')).toEqual([])
+      // One that comes back under the name that it was given stays nameless.
       await registry.release(here, 1)
       await registry.claim(claimOf(here))
       await registry.release(here, 2)

@@ -38,14 +38,16 @@ function findServer() {
 async function startIn(folder, program) {
   const data = join(folder, 'data')
   const isMariadb = /maria/i.test((await run(program, ['--no-defaults', '--version'])).stdout)
+  // A server that starts deletes what looks like its own in the folder for temporary files, also another's.
+  const own = [`--datadir=${data}`, `--tmpdir=${folder}`]
   const asUser = process.getuid?.() === 0 ? ['--user=root'] : []
   const installer = findProgram('mariadb-install-db') ?? findProgram('mysql_install_db')
   if (isMariadb) {
     if (!installer) throw new Error(`${program} is here, but mariadb-install-db is not: install all of mariadb-server`)
     const options = ['--auth-root-authentication-method=normal', '--skip-test-db']
-    await run(installer, ['--no-defaults', `--datadir=${data}`, ...options, ...asUser])
+    await run(installer, ['--no-defaults', ...own, ...options, ...asUser])
   } else {
-    await run(program, ['--no-defaults', '--initialize-insecure', `--datadir=${data}`, ...asUser])
+    await run(program, ['--no-defaults', '--initialize-insecure', ...own, ...asUser])
   }
 
   // `localhost` besides `%`: an anonymous user of localhost would come first otherwise.
@@ -64,7 +66,7 @@ async function startIn(folder, program) {
     program,
     [
       '--no-defaults',
-      `--datadir=${data}`,
+      ...own,
       `--port=${port}`,
       '--bind-address=127.0.0.1',
       `--socket=${join(folder, 's')}`,

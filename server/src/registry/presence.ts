@@ -78,11 +78,14 @@ async function evictSome(
       rows.map((row) => row.id),
     )
     .delete()
-  await writeAudit(
-    trx,
-    db,
-    rows.map((row) => ({ actor: 'mediator', action: 'evict', subject: row.name, detail: { unseenMs } })),
-  )
+  // A name that nobody chose means nothing to who reads the trail.
+  if (!which.nameless) {
+    await writeAudit(
+      trx,
+      db,
+      rows.map((row) => ({ actor: 'mediator', action: 'evict', subject: row.name, detail: { unseenMs } })),
+    )
+  }
   return rows.map((row) => row.name)
 }
 
