@@ -13,11 +13,6 @@ export class Snapshot {
     return this.known.nodes
   }
 
-  /** All nodes were told. */
-  get isWhole(): boolean {
-    return this.known.isWhole
-  }
-
   listen(socket: LiveSocket): void {
     socket.on('nodes', (told) => this.known.take(told))
     socket.on('edges', (edges) => {
@@ -28,6 +23,26 @@ export class Snapshot {
     })
     socket.on('missed', ({ rounds }) => {
       this.missedRounds += rounds
+    })
+  }
+
+  /**
+   * Waits for all nodes, and for the rates of a second: the first health has those of no full second, the second one has.
+   * @returns false: they were not told within this time, ms
+   */
+  complete(socket: LiveSocket, withinMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      let left = 2
+      const end = (isComplete: boolean): void => {
+        clearTimeout(late)
+        socket.off('health', heard)
+        resolve(isComplete)
+      }
+      const late = setTimeout(() => end(false), withinMs)
+      const heard = (): void => {
+        if (--left <= 0 && this.known.isWhole) end(true)
+      }
+      socket.on('health', heard)
     })
   }
 

@@ -33,29 +33,16 @@ export function addTop(program: Command, io: Io): void {
       socket.on('connect', () => socket.emit('watch', watch, () => {}))
       socket.emit('watch', watch, () => {})
       try {
-        await figures(socket, snapshot)
+        if (!(await snapshot.complete(socket, firstWithinMs))) {
+          const message = `the mediator told nothing within ${firstWithinMs / 1_000} s`
+          throw new SealwayError('TIMEOUT', { message, outcome: 'not-delivered' })
+        }
         if (options.once) print(io, snapshot, options.json === true, { ...usual, rows: 1_000 })
         else await show(io, socket, snapshot, options.json === true)
       } finally {
         socket.disconnect()
       }
     })
-}
-
-/** All nodes, and the rates of a second: the first health has those of no full second, the second one has. */
-function figures(socket: LiveSocket, snapshot: Snapshot): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let left = 2
-    const late = setTimeout(() => {
-      const message = `the mediator told nothing within ${firstWithinMs / 1_000} s`
-      reject(new SealwayError('TIMEOUT', { message, outcome: 'not-delivered' }))
-    }, firstWithinMs)
-    socket.on('health', () => {
-      if (--left > 0 || !snapshot.isWhole) return
-      clearTimeout(late)
-      resolve()
-    })
-  })
 }
 
 async function show(io: Io, socket: LiveSocket, snapshot: Snapshot, json: boolean): Promise<void> {

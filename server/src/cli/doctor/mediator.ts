@@ -34,16 +34,8 @@ async function look(io: Io, options: LiveOptions): Promise<Snapshot> {
   const snapshot = new Snapshot()
   snapshot.listen(socket)
   try {
-    await new Promise<void>((resolve) => {
-      let rounds = 0
-      const late = setTimeout(resolve, tellWithinMs)
-      socket.on('health', () => {
-        if (++rounds < 2) return
-        clearTimeout(late)
-        resolve()
-      })
-      socket.emit('watch', { topics: ['nodes', 'health'] }, () => {})
-    })
+    socket.emit('watch', { topics: ['nodes', 'health'] }, () => {})
+    await snapshot.complete(socket, tellWithinMs)
   } finally {
     socket.disconnect()
   }
