@@ -43,9 +43,8 @@ export class Feed {
   private readonly listeners = new Map<keyof FeedEvents, Set<Listener<never>>>()
   private known = new KnownNodes()
   private watched: Watch = { topics: ['health'] }
-  /** How often something else was asked for, and which of these was answered last. */
-  private asked = 0
-  private answered = 0
+  /** Of what was asked for, what was answered last. */
+  private answered: Watch | undefined
   /** Health was heard since the link was made. */
   private wasLive = false
   private wasLost = false
@@ -96,7 +95,6 @@ export class Feed {
   /** From now on these are told; health always is. */
   watch(topics: readonly Topic[], filter: FrameFilter = {}): void {
     this.watched = { topics: [...new Set<Topic>(['health', ...topics])], filter }
-    this.asked++
     if (this.socket.connected) this.send()
   }
 
@@ -106,9 +104,9 @@ export class Feed {
   }
 
   private send(): void {
-    const { asked } = this
-    this.socket.emit('watch', this.watched, (history) => {
-      this.answered = asked
+    const { watched } = this
+    this.socket.emit('watch', watched, (history) => {
+      this.answered = watched
       this.history = history
       this.tell('history', history)
     })
@@ -140,7 +138,7 @@ export class Feed {
     })
     socket.on('frames', (batch) => {
       // Before the answer come frames that were on their way for the filter before.
-      if (this.answered === this.asked) this.tell('frames', batch)
+      if (this.answered === this.watched) this.tell('frames', batch)
     })
     socket.on('missed', ({ rounds }) => this.tell('missed', rounds))
     socket.on('health', (health) => this.heard(health))
