@@ -30,12 +30,19 @@ export function parseName(text: unknown, what = 'name'): NodeName {
 
 export const parseGroup = (text: unknown): GroupName => parseName(text, 'group') as string as GroupName
 
+/** Characters of what stands behind the group in a name that nobody chose. */
+export const madeSuffixLength = 6
+
+/** A name that nobody chose: `<group>-<suffix>`, as much of the group as there is room for. */
+export const madeName = (group: string, suffix: string): NodeName =>
+  parseName(`${group.slice(0, 64 - 1 - madeSuffixLength)}-${suffix}`)
+
 /**
  * The name of a node that was given none: `<group>-<first 6 digits of its instance>`. Nobody asks for it once its process
  * has ended, so a mediator forgets it soon.
  */
 export const nameOfProcess = (group: GroupName, instance: string): NodeName =>
-  parseName(`${group.slice(0, 57)}-${instance.slice(0, 6)}`)
+  madeName(group, instance.slice(0, madeSuffixLength))
 
 /**
  * Reads `orders-1` or `node:orders-1` (that node), `any:orders` (one member), `group:orders` (every member).
