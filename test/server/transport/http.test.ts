@@ -129,7 +129,7 @@ describe('a link over plain requests', () => {
     await eventually(() => bytesOf(end) === 'abc', 'the beginning comes')
     expect((await ask('POST', { 'sealway-offset': 0 }, 'abcdefgh')).status).toBe(204)
     expect((await told).statusCode).toBe(409)
-    hanging.end('XXXXX')
+    hanging.end('stale')
     expect((await ask('POST', { 'sealway-offset': 8 }, 'i')).status).toBe(204)
     expect(bytesOf(end)).toBe('abcdefghi')
   })
