@@ -63,7 +63,8 @@ const minute = 60 * second
 const hour = 60 * minute
 const day = 24 * hour
 
-const hostForm = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$/
+/** The lookahead finds the colon of an IPv6 address in one pass: `[...:.]*:[...:.]*` would try every colon. */
+const hostForm = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|(?=[^:]*:)[0-9A-Fa-f:.]+)$/
 const host = (name: string, fallback: string, meaning: string) =>
   text(name, 'host name or IP address', fallback, meaning, hostForm, 'a host name or an IP address')
 
