@@ -197,7 +197,7 @@ describe('frames.json', () => {
   })
 })
 
-describe('sealed.json', () => {
+describe('C11: sealed.json, read by two implementations', () => {
   type Labelled = { sealed: string; from: string; to: string; scope: string }
   const vectors = load<{
     receiver: second.Receiver

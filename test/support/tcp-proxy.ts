@@ -11,8 +11,11 @@ export interface TcpProxy {
   close(): Promise<void>
 }
 
-/** A port on loopback before another one, to break the way between them. */
-export async function tcpProxy(host: string, port: number): Promise<TcpProxy> {
+/**
+ * Opens a port on loopback in front of another one, to break the way between them.
+ * @param seen is handed every piece that passes, in both directions
+ */
+export async function tcpProxy(host: string, port: number, seen?: (piece: Buffer) => void): Promise<TcpProxy> {
   const sockets = new Set<Socket>()
   const awaited = new Set<() => void>()
   const keep = (socket: Socket) => {
@@ -34,6 +37,7 @@ export async function tcpProxy(host: string, port: number): Promise<TcpProxy> {
     keep(far)
     const forward = (from: Socket, to: Socket) => {
       from.on('data', (chunk) => {
+        seen?.(chunk)
         if (proxy.mode === 'pass') to.write(chunk)
       })
       from.on('close', () => to.destroy())

@@ -4,13 +4,17 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { connect, type Node, type SealwayError } from '@sealway/client'
 import { mintedBy } from '../../client-lib/src/session/token'
+import { memoryOf } from '../support/process-memory'
 import { build, type Program, repositoryRoot, runProgram, startProgram } from '../support/program'
+import { type TcpProxy, tcpProxy } from '../support/tcp-proxy'
 
 const jwtSecret = randomBytes(32).toString('base64url')
 const adminPassword = randomBytes(18).toString('base64url')
 const rawKey = randomBytes(32)
 const payloadKey = `mk1_${rawKey.toString('base64url')}`
 const canary = `canary-${randomBytes(12).toString('hex')}`
+const metaCanary = `canary-${randomBytes(12).toString('hex')}`
+const bytesCanary = randomBytes(24)
 
 /** The server workspace installed alone, and the folder that its process runs in. */
 let artefact: string
@@ -18,6 +22,9 @@ let data: string
 let mediator: Program
 let url: string
 let adminUrl: string
+/** Stands between nodes and mediator, as a network does. */
+let network: TcpProxy
+const captured: Buffer[] = []
 const nodes: Node[] = []
 
 beforeAll(async () => {
@@ -41,6 +48,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   for (const node of nodes) await node.close()
+  await network?.close()
   mediator?.signal('SIGKILL')
   if (artefact) rmSync(artefact, { recursive: true, force: true })
 })
@@ -54,16 +62,23 @@ describe('a mediator installed from the server workspace alone', () => {
     expect(ours.filter((file) => /createDecipher/.test(readFileSync(file, 'utf8')))).toEqual([])
   })
 
-  it('relays every verb, and finds neither plaintext nor key in anything that it wrote or says', async () => {
+  it('C12: relays every verb, and neither plaintext nor key is in its memory, files, output, answers or traffic', async () => {
     const received = await talk()
     // Sent, called, and broadcast: what is searched for below did pass through.
-    expect(received).toEqual(['note', 'echo', 'news'].map((action) => [`${action}-${canary}`, { text: canary }]))
+    const text = { text: canary }
+    expect(received).toEqual([
+      [`note-${canary}`, text],
+      [`echo-${canary}`, text],
+      [`echo-${canary}`, bytesCanary],
+      [`news-${canary}`, text],
+    ])
 
     const answers = await everyAnswer()
     const written = () => filesBelow(data).filter((file) => basename(file) !== '.env.node')
     const evidence = () =>
       new Map<string, Buffer>([
         ['process output', Buffer.from(mediator.output())],
+        ['captured traffic', Buffer.concat(captured)],
         ...answers,
         ...written().map((file) => [basename(file), readFileSync(file)] as const),
       ])
@@ -72,8 +87,10 @@ describe('a mediator installed from the server workspace alone', () => {
     const places = evidence()
     expect([...places.keys()]).toEqual(expect.arrayContaining(['process output', 'GET /readyz', 'sealway.sqlite']))
     expect([...places].filter(([, bytes]) => bytes.includes('alpha-1')).length).toBeGreaterThanOrEqual(3)
+    expect(places.get('captured traffic')!.includes('alpha-1')).toBe(true)
 
     expect(hits(places)).toEqual([])
+    expect(searchMemory(mediator.pid)).toEqual({ names: true, hits: [] })
     for (const node of nodes.splice(0)) await node.drain()
     mediator.signal('SIGTERM')
     expect((await mediator.ended).code).toBe(0)
@@ -83,7 +100,7 @@ describe('a mediator installed from the server workspace alone', () => {
   it('would have found them, whatever their form', () => {
     const around = (bytes: Buffer) => Buffer.concat([randomBytes(7), bytes, randomBytes(7)])
     const found = (bytes: Buffer) => hits(new Map([['here', bytes]]))
-    for (const secret of [Buffer.from(canary), rawKey, Buffer.from(payloadKey)]) {
+    for (const secret of [Buffer.from(canary), Buffer.from(metaCanary), bytesCanary, rawKey, Buffer.from(payloadKey)]) {
       expect(found(around(secret))).not.toEqual([])
       for (const shift of [0, 1, 2]) {
         const inside = Buffer.concat([randomBytes(shift), secret, randomBytes(5)])
@@ -116,8 +133,9 @@ async function talk(): Promise<[string, unknown][]> {
   })
 
   const body = { text: canary }
-  await alpha.send('beta-1', `note-${canary}`, body)
+  await alpha.send('beta-1', `note-${canary}`, body, { meta: { note: metaCanary } })
   expect(await alpha.call('any:blind', `echo-${canary}`, body)).toEqual(body)
+  expect(await alpha.call('beta-1', `echo-${canary}`, bytesCanary)).toEqual(bytesCanary)
   const report = await alpha.broadcast('blind', `news-${canary}`, body, { want: 'replies' })
   expect(report.replies.get('beta-1')).toEqual(body)
 
@@ -190,6 +208,8 @@ function formsOf(secret: Buffer): Map<string, Buffer> {
 
 const secrets = [
   ['the plaintext', formsOf(Buffer.from(canary))],
+  ['the meta', formsOf(Buffer.from(metaCanary))],
+  ['the bytes', formsOf(bytesCanary)],
   ['the payload key', formsOf(rawKey)],
   ["the payload key's text", formsOf(Buffer.from(payloadKey))],
 ] as const
@@ -200,6 +220,17 @@ function hits(places: ReadonlyMap<string, Buffer>): string[] {
       [...forms].filter(([, form]) => bytes.includes(form)).map(([form]) => `${what} (${form}) is in ${place}`),
     ),
   )
+}
+
+/** Whether a process knows the nodes' names, which shows that the search reads its memory, and which secrets it knows. */
+function searchMemory(pid: number): { names: boolean; hits: string[] } {
+  let names = false
+  const found = new Set<string>()
+  for (const piece of memoryOf(pid)) {
+    names ||= piece.includes('alpha-1')
+    for (const hit of hits(new Map([['memory', piece]]))) found.add(hit)
+  }
+  return { names, hits: [...found] }
 }
 
 async function startMediator(): Promise<void> {
@@ -214,7 +245,9 @@ async function startMediator(): Promise<void> {
       PROTECTED_ADMIN_PASSWORD: adminPassword,
     },
   })
-  url = (await mediator.saw(/mediator +(http:\S+)/))[1]!
+  const port = Number(new URL((await mediator.saw(/mediator +(http:\S+)/))[1]!).port)
+  network = await tcpProxy('127.0.0.1', port, (piece) => captured.push(piece))
+  url = `http://127.0.0.1:${network.port}`
   adminUrl = (await mediator.saw(/operators +(http:\S+)/))[1]!
 }
 

@@ -172,8 +172,8 @@ describe('curl', () => {
   })
 })
 
-/** Row W2: pages of nodes and the pages of operators do not share an origin, and nothing of an operator's comes here. */
-it('a page of a node is handed no cookie of an operator', async () => {
+/** Pages of nodes and pages of operators do not share an origin. */
+it('W2: a page of a node is handed no cookie of an operator', async () => {
   const server: Server = createServer((incoming, response) => response.end(JSON.stringify(incoming.headers)))
   const other = await connect(mediator.url, {
     ...{ name: 'app-2', groups: ['g'], keys: `mk1_${randomBytes(32).toString('base64url')}` },

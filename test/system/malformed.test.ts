@@ -11,7 +11,6 @@ import { malformedAfterHello, malformedBeforeHello, type Random, seeded } from '
 import { type MediatorProcess, startMediatorProcess } from '../support/spawn-mediator'
 import { eventually } from '../support/until'
 
-/** Row R3 of the test matrix. */
 const framesPerTransport = 100_000
 const maxGrowthBytes = 16 * 1024 * 1024
 const seed = 77
@@ -185,7 +184,7 @@ const settled = () =>
     return linkCount === 2 && links.tcp === 2
   }, 'the links of the attackers are gone')
 
-describe('malformed frames', () => {
+describe('R3: malformed frames', () => {
   it.each([
     ['tcp', 6_000, 32],
     ['ipc', 6_000, 32],

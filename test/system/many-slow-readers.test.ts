@@ -8,7 +8,6 @@ import { join as joinLink, type RawLink, tokenFor } from '../support/link'
 import { type MediatorProcess, startMediatorProcess } from '../support/spawn-mediator'
 import { eventually } from '../support/until'
 
-/** Row R10 of the test matrix. */
 const readers = 1_000
 const maxGrowthBytes = 1.2 * limits.budgetBytes
 const warmUpBytes = 64 * 1024 * 1024
@@ -96,7 +95,7 @@ const offers: { readonly [what: string]: Offer } = {
 }
 
 it.each(Object.entries(offers))(
-  'a thousand readers that stop cost the budget, and others go on: %s',
+  'R10: a thousand readers that stop cost the budget, and others go on: %s',
   async (_, offer) => {
     const [sender, one, two] = [await node('sender'), await node('one'), await node('two')]
     two.on('echo', ({ body }) => body)

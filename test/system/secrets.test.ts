@@ -107,7 +107,7 @@ async function run(): Promise<void> {
   await expect(openLive(adminUrl, { authorization: `Bearer ${token}` })).rejects.toThrow()
 }
 
-it('five canaries through one run with errors at debug level are in no log, metric, answer, feed or report', async () => {
+it('W5: five canaries through one run with errors at debug level are in no log, metric, answer, feed or report', async () => {
   await run()
   await eventually(
     () => live.frames.length > 0 && live.nodes.size >= 2 && live.edges.length > 0,

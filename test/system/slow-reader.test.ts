@@ -8,7 +8,6 @@ import { patienceMs } from '../support/patience'
 import { type MediatorProcess, startMediatorProcess } from '../support/spawn-mediator'
 import { eventually } from '../support/until'
 
-/** Row R9 of the test matrix. */
 const offeredBytes = 200 * 1024 * 1024
 const bodyBytes = 64 * 1024
 const maxGrowthBytes = 32 * 1024 * 1024
@@ -55,7 +54,7 @@ async function echoes(caller: Node, signal: AbortSignal) {
   }
 }
 
-it('a reader that stops costs the mediator little, is closed as slow after 10 s, and delays nobody else', async () => {
+it('R9: a reader that stops costs the mediator little, is closed as slow after 10 s, and delays nobody else', async () => {
   const [sender, one, two] = [await node('sender'), await node('one'), await node('two')]
   two.on('echo', ({ body }) => body)
   two.on('bulk', () => {})

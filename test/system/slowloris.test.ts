@@ -6,7 +6,7 @@ import { noise, sendFrame, tokenFor } from '../support/link'
 import { startMediator, type TestMediator } from '../support/mediator'
 import { eventually } from '../support/until'
 
-/** Row R5 of the test matrix. What counts is that all are cut; after what time is tested with a clock that stands still. */
+/** What counts is that all are cut; after what time is tested with a clock that stands still. */
 const handshakes = 500
 const bodies = 100
 const healthy = 50
@@ -90,7 +90,7 @@ const body = (i: number): Promise<void> => {
   return trickle(begin, Buffer.concat([encodeOpen(1, 'x', 'y'), sendFrame(1, noise(0, 1_000))]))
 }
 
-it('peers that send a byte a second are all cut, and others come and go meanwhile', async () => {
+it('R5: peers that send a byte a second are all cut, and others come and go meanwhile', async () => {
   const inHandshake = Array.from({ length: handshakes }, (_, i) => handshake(i))
   const inBody = Array.from({ length: bodies }, (_, i) => body(i))
   // Where the machine is slow, the first are cut before the last have come.

@@ -134,3 +134,8 @@ it('refuses a name over 255 bytes, which the key could not bind', () => {
     expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
   )
 })
+
+it('C8: a copy of a flow by structuredClone cannot seal, so no counter exists twice', () => {
+  const { flow } = pair()
+  expect(() => structuredClone(flow)).toThrow(expect.objectContaining({ name: 'DataCloneError' }))
+})

@@ -1,6 +1,7 @@
 import {
   encodeAccepted,
   encodeAnnounce,
+  encodeCredit,
   encodeFrame,
   encodeReject,
   encodeStatus,
@@ -40,7 +41,7 @@ function seeded(seed: number): () => number {
 /** Frames delivered to a node; each holds one message where every send is awaited and flushed. */
 const delivered = (frame: Uint8Array) => frame[4] === FrameType.deliver
 
-describe('a mediator that reorders, drops and duplicates 10 % of what it delivers', () => {
+describe('C4: a mediator that reorders, drops and duplicates 10 % of what it delivers', () => {
   it.each([1, 2, 3, 4, 5])(
     'is found out: order kept, every drop reported, no duplicate handled (seed %i)',
     async (seed) => {
@@ -261,9 +262,9 @@ describe('a mediator that changes what it delivers', () => {
 })
 
 describe('a mediator that lies about deliveries', () => {
-  /** The frame that carries the next call of alice, and is not let through. */
-  async function swallowedCall(timeout = 1_000) {
-    // Opened before, so that the route is known.
+  /** Sends a question of alice's whose frame is recorded, and not let through. */
+  async function swallowed(ask: () => Promise<unknown>) {
+    // One call before, so that the route is known.
     bob.on('ask', () => 'honest')
     await alice.call('bob', 'ask')
     let frame: Uint8Array | undefined
@@ -272,22 +273,31 @@ describe('a mediator that lies about deliveries', () => {
       frame = bytes
       return []
     }
-    const outcome = alice.call('bob', 'ask', 1, { timeout }).then(
+    const outcome = ask().then(
       (value) => ({ value }),
       (error: { code: string; outcome: string }) => ({ code: error.code, outcome: error.outcome }),
     )
-    await until(() => frame !== undefined, 'the call leaves')
+    await until(() => frame !== undefined, 'the question leaves')
     const sealed = frame!.subarray(headerBytes)
     const frameId = Buffer.concat([sealed.subarray(20, 28), sealed.subarray(56, 64)])
     return { outcome, route: readU32(frame!, 8), frameId }
   }
+  const swallowedCall = () => swallowed(() => alice.call('bob', 'ask', 1, { timeout: 1_000 }))
 
-  it('cannot make a call resolve by a forged accepted, status, credit or pong', async () => {
-    const { outcome, route, frameId } = await swallowedCall()
+  it.each([
+    ['a call', () => alice.call('bob', 'ask', 1, { timeout: 1_000 })],
+    ['an acknowledged send', () => alice.sendAcked('bob', 'ask', 1, { timeout: 1_000 })],
+    [
+      'an acknowledged send that waits for delivery only',
+      () => alice.sendAcked('bob', 'ask', 1, { timeout: 1_000, until: 'delivered' }),
+    ],
+  ])('C5: cannot make %s resolve by a forged accepted, status, credit or pong', async (_name, ask) => {
+    const { outcome, route, frameId } = await swallowed(ask)
     const wire = net.wire('alice')
     wire.inject('down', encodeAccepted(route, frameId, ['bob']))
     wire.inject('down', encodeStatus(route, true, 0x01020304))
     wire.inject('down', encodeStatus(route, true, 1))
+    wire.inject('down', encodeCredit(route, 65_536, 100))
     wire.inject('down', encodeFrame(FrameType.pong))
     await turns()
     await time.advance(2_500)

@@ -2,7 +2,7 @@ import type { ExchangeNode } from '../../support/exchange-node'
 import { ByName, echo } from '../../support/http-by-name'
 import { eventually } from '../../support/until'
 
-/** Rows H1 and H2 of the test matrix: what two programs could read as different requests is read by one only, or by none. */
+/** What two programs could read as different requests is read by one only, or by none. */
 let world: ByName
 let node: ExchangeNode
 beforeAll(async () => {
@@ -143,9 +143,9 @@ const corpus: [name: string, bytes: string, most: number][] = [
   ],
 ]
 
-it('is as long as row H1 asks', () => expect(corpus.length).toBeGreaterThanOrEqual(60))
+it('H1: the corpus has at least 60 requests', () => expect(corpus.length).toBeGreaterThanOrEqual(60))
 
-it.each(corpus)('%s: nothing that was not meant reaches a node', async (_name, bytes, most) => {
+it.each(corpus)('H1, H2: %s: nothing that was not meant reaches a node', async (_name, bytes, most) => {
   const client = world.raw()
   const before = node.exchanges.length
   client.socket.write(bytes, 'latin1')
