@@ -59,8 +59,9 @@ export interface ConnectOptions {
   /** `http`: plain requests, where neither an upgrade nor WebSocket passes. Or a transport of the user's own. */
   readonly transport?: ClientTransport | 'http'
   /**
-   * How long this process looks for more before it sleeps, where more has been coming so soon, us, at most 10,000: calls
-   * one after the other take half the time, for processor time (docs/performance.md). Default: 0, it sleeps at once.
+   * How long this process polls for more before it sleeps, while messages follow each other within that time, us, at
+   * most 10,000: calls one after the other take half the time, and more processor time (docs/performance.md). Default: 0,
+   * it sleeps at once. With fewer than four processors it never polls.
    */
   readonly busyPollUs?: number
   /** Limits that differ from the defaults. */

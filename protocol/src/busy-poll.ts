@@ -7,6 +7,12 @@ export interface BusyPollParts {
   readonly again: (turn: () => void) => void
 }
 
+/**
+ * A call keeps three processes busy: caller, mediator and callee. With two processors for them, a mediator that polls
+ * takes the time from the other two: one message per turn 113k/s instead of 137k/s, one way 695k/s instead of 837k/s
+ * (docs/decisions/0020).
+ */
+const minProcessors = 4
 /** Longer than that is no moment any more, us. */
 export const maxBusyPollUs = 10_000
 /** Of more at once nobody waits for the end: to be woken once for much of it is cheaper, bytes. */
@@ -58,7 +64,6 @@ export function busyPoll(
   processors: number,
   again: BusyPollParts['again'],
 ): ((bytes: number) => void) | undefined {
-  // Whoever is waited for needs a processor as well.
-  if (us === 0 || processors < 2) return undefined
+  if (us === 0 || processors < minProcessors) return undefined
   return new BusyPoll({ windowMs: us / 1_000, now: () => performance.now(), again }).arrived
 }

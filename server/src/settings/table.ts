@@ -197,7 +197,7 @@ export const settings: SettingsTable = {
   busyPollUs: count(
     'BUSY_POLL_US',
     400,
-    'How long the mediator looks for more before it sleeps, microseconds, where more has been coming so soon: it answers faster, and takes more processor time. 0, and with less than two processors: never.',
+    'How long the mediator polls for more before it sleeps, microseconds, while messages follow each other within that time: answers come sooner, and take more processor time. 0, and with fewer than four processors: never.',
     { min: 0, max: maxBusyPollUs },
   ),
 }

@@ -23,12 +23,12 @@ async function turnsAwake(among: number, options: { readonly busyPollUs?: number
   }
 }
 
-it('a node that is told to stays awake while answers come soon', async () => {
-  expect(await turnsAwake(2, { busyPollUs: 10_000 })).toBeGreaterThan(0)
+it('a node with busyPollUs polls while answers come soon', async () => {
+  expect(await turnsAwake(4, { busyPollUs: 10_000 })).toBeGreaterThan(0)
 })
 
-it('by itself it does not, nor where it would keep others from the one processor', async () => {
-  expect(await turnsAwake(2, {})).toBe(0)
-  expect(await turnsAwake(2, { busyPollUs: 0 })).toBe(0)
-  expect(await turnsAwake(1, { busyPollUs: 10_000 })).toBe(0)
+it('a node does not poll by default, nor with fewer than four processors', async () => {
+  expect(await turnsAwake(4, {})).toBe(0)
+  expect(await turnsAwake(4, { busyPollUs: 0 })).toBe(0)
+  expect(await turnsAwake(3, { busyPollUs: 10_000 })).toBe(0)
 })

@@ -25,15 +25,15 @@ async function turnsAwake(processors: number | undefined, us: number): Promise<n
   }
 }
 
-it('the mediator stays awake while requests and answers follow each other', async () => {
-  expect(await turnsAwake(2, busyPollUs)).toBeGreaterThan(0)
+it('the mediator polls while requests and answers follow each other', async () => {
+  expect(await turnsAwake(4, busyPollUs)).toBeGreaterThan(0)
 })
 
 it.each([
-  ['where that is switched off', 4, 0],
-  ['with one processor', 1, busyPollUs],
-  ['with one and a half', 1.5, busyPollUs],
-  ['where it is not known how many there are', undefined, busyPollUs],
-])('%s it sleeps at once', async (_, processors, us) => {
+  ['when polling is off', 4, 0],
+  ['with two processors', 2, busyPollUs],
+  ['with three and a half processors', 3.5, busyPollUs],
+  ['when the number of processors is not known', undefined, busyPollUs],
+])('the mediator sleeps at once %s', async (_, processors, us) => {
   expect(await turnsAwake(processors, us)).toBe(0)
 })
