@@ -51,8 +51,8 @@ export const limits = {
   outletBytes: 4 * 1024 * 1024,
   /** Calls one node may have in flight. */
   maxPendingCalls: 65_536,
-  /** Handlers running at once in one node; above it the link is read no further. */
-  maxRunningHandlers: 1_024,
+  /** Handlers running at once in one node, those of one action at most half of them; the next messages wait. */
+  maxRunningHandlers: 2_048,
   /** Largest body of one message, bytes: above a frame it travels as a stream. */
   maxBodyBytes: 64 * 1024 * 1024,
   /** What one stream may have on the way and waiting for its reader, bytes. */

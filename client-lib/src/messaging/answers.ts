@@ -4,6 +4,7 @@ import type { Timers } from '../session/timers.js'
 import { type Delivery, isExpectedError } from './delivery.js'
 import type { Emitter, NodeEvents } from './events.js'
 import { Handlers } from './handlers.js'
+import { OncePer } from './once-per.js'
 import { KnownIds, type Outcome } from './outcomes.js'
 import type { Outlet } from './outlet.js'
 import type { Outlets } from './outlets.js'
@@ -11,6 +12,8 @@ import { ackOnlyFlag, type BodyWriter, earlyOrKeptFlag, ReplyStatus } from './pa
 import { closeStream, isStream, type StreamSource } from './streams/source.js'
 import type { Streams } from './streams/streams.js'
 import { messageOf } from './thrown.js'
+
+const minuteMs = 60_000
 
 export interface AnswersParts {
   /** Of this node. */
@@ -35,13 +38,15 @@ export class Answers {
   /** Those whose handlers have not ended, and who can be told that nobody waits any more. */
   private readonly running = new Map<string, Delivery>()
   private readonly knownIds = new KnownIds()
+  private readonly overdueLog = new OncePer(minuteMs)
 
   constructor(parts: AnswersParts) {
     this.parts = parts
     this.handlers = new Handlers({
       name: parts.name,
       maxRunning: parts.maxRunning,
-      monotonic: () => parts.timers.monotonic(),
+      timers: parts.timers,
+      overdue: (delivery, handler, afterMs) => this.overdue(delivery, handler, afterMs),
       hookFailed: ({ action }, { from }, error) => this.crashed(action, from, error, 'a hook crashed'),
       answer: (delivery, result) => this.answer(delivery, result),
       failed: (delivery, error) => this.failed(delivery, error),
@@ -147,6 +152,17 @@ export class Answers {
   private crashed(action: string, from: string, error: unknown, what: string): void {
     this.parts.logger.error({ err: error, action, from }, what)
     this.parts.events.emit('handlerError', { action, from, error })
+  }
+
+  /** A handler that does not end: told to whoever listens, and logged once a minute for each action. */
+  private overdue({ action, from, aborted }: Delivery, handler: string, afterMs: number): void {
+    this.parts.events.emit('overdue', { action, from, afterMs })
+    const count = this.overdueLog.count(handler, this.parts.timers.monotonic())
+    if (count === 0) return
+    const what = aborted
+      ? 'a handler ignored its signal: its caller waits no longer, and its place went to another'
+      : 'a handler has been running for long: later messages of its sender wait for it'
+    this.parts.logger.warn({ action, from, afterMs: Math.round(afterMs), times: count }, what)
   }
 
   private refuse(delivery: Delivery, error: SealwayError): void {

@@ -102,6 +102,8 @@ export class Delivery implements Command, Context {
   messageId: string | undefined
   /** Of the deadline, while the handler runs. */
   timer: unknown
+  /** Its handler, while it runs: told when nobody waits for the answer any more. */
+  run: { aborted(): void } | undefined
   /** The stream that it opened. */
   stream: Stream | undefined
   /** Its sender has its answer, or will get none. */
@@ -246,8 +248,10 @@ export class Delivery implements Command, Context {
   }
 
   abort(reason: SealwayError): void {
-    this.abortReason ??= reason
-    this.controller?.abort(this.abortReason)
+    if (this.abortReason) return
+    this.abortReason = reason
+    this.controller?.abort(reason)
+    this.run?.aborted()
   }
 
   fail(code: string, data?: unknown): ExpectedError {

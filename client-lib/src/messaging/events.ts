@@ -12,6 +12,11 @@ export interface NodeEvents {
   dropped: { readonly to: string; readonly code: Code }
   /** Something arrived that was not handled. */
   refused: { readonly from: string; readonly code: Code | 'DUPLICATE' | 'LATE' }
+  /**
+   * A handler has not ended: a second after its caller stopped waiting (its place then goes to another), or 30 s after it
+   * began, where nobody waits. `afterMs`: since it began.
+   */
+  overdue: { readonly action: string; readonly from: string; readonly afterMs: number }
   /** A circuit breaker has changed: `open` fails calls to this target at once, `half-open` lets some try. */
   circuit: { readonly target: string; readonly action?: string; readonly state: 'closed' | 'open' | 'half-open' }
   /** A call failed and is made again. */

@@ -2,6 +2,7 @@ import { quote, SealwayError } from '@sealway/protocol'
 import type { Hooks } from './hooks.js'
 import { chain, type Handler, type HandlerSteps, readSteps } from './middleware.js'
 import { eventEntry } from './payload.js'
+import type { Slots } from './slots.js'
 
 export interface Entry {
   /** As it was given to `on`: an action, or `*`. */
@@ -15,6 +16,8 @@ export interface Entry {
   /** Of one sender at once; 0: the default. */
   readonly concurrency: number
   readonly once: boolean
+  /** Places that it takes while it runs; a handler that replaces it takes them over. */
+  readonly slots: Slots
   /** False for what the library says to itself: the user's hooks do not see it. */
   readonly hooked: boolean
 }
@@ -26,7 +29,10 @@ const isOurs = (action: string): boolean => action.startsWith('$')
 export class HandlerTable {
   private readonly byAction = new Map<string, Entry>()
 
-  constructor(private readonly hooks: Hooks) {}
+  constructor(
+    private readonly hooks: Hooks,
+    private readonly makeSlots: () => Slots,
+  ) {}
 
   /** The user's. */
   get actions(): string[] {
@@ -48,7 +54,8 @@ export class HandlerTable {
     const chained = chain(middlewares, handler)
     const hooked = !ours || action === eventEntry
     const run = hooked ? this.withHooks(chained) : chained
-    this.byAction.set(action, { name: action, handler, steps: chained, run, concurrency, once, hooked })
+    const slots = this.byAction.get(action)?.slots ?? this.makeSlots()
+    this.byAction.set(action, { name: action, handler, steps: chained, run, concurrency, once, slots, hooked })
   }
 
   /** @param handler only if it is this one */

@@ -1,11 +1,15 @@
 import { quote, SealwayError } from '@sealway/protocol'
+import type { Timers } from '../session/timers.js'
 import { type Command, type Context, type Delivery, isExpectedError } from './delivery.js'
 import { diagnostics, type HandledMessage, type ReceivedMessage } from './diagnostics.js'
 import { checkAction, type Entry, HandlerTable } from './handler-table.js'
 import { type AfterHook, type BeforeHook, Hooks } from './hooks.js'
 import { runFor } from './inherited.js'
-import { Fifo, type Line, Lines } from './lines.js'
+import { type Line, Lines } from './lines.js'
 import { isThenable, type Middleware } from './middleware.js'
+import { Overdue } from './overdue.js'
+import { Run } from './run.js'
+import { Slots, slotsOfAction, type Turn } from './slots.js'
 
 /** What waits in one node for its turn, over all senders; beyond this messages are refused. */
 const maxWaiting = 65_536
@@ -17,7 +21,7 @@ export interface HandlersParts {
   /** Of this node. */
   readonly name: string
   readonly maxRunning: number
-  readonly monotonic: () => number
+  readonly timers: Timers
   /** The handler is done: `result` is its answer. */
   readonly answer: (delivery: Delivery, result: unknown) => void
   /** It threw. */
@@ -26,6 +30,8 @@ export interface HandlersParts {
   readonly refused: (delivery: Delivery, error: SealwayError) => void
   /** A message has begun to wait for its turn or for its handler's promise, or has ended. */
   readonly running: (delivery: Delivery, begun: boolean) => void
+  /** A handler has not ended, though its caller waits no longer, or though it has been running for long. */
+  readonly overdue: (delivery: Delivery, handler: string, afterMs: number) => void
   /** A hook that cannot change the answer threw. */
   readonly hookFailed: (command: Command, context: Context, error: unknown) => void
 }
@@ -36,25 +42,43 @@ export class Handlers {
   private readonly hooks: Hooks
   private readonly parts: HandlersParts
   private readonly lines = new Lines()
-  /** Their turn has come, but too many handlers run. */
-  private readonly ready = new Fifo<{ readonly delivery: Delivery; readonly line: Line | undefined }>()
-  private runningCount = 0
+  private readonly overdue: Overdue
+  /** Of the node. What waits there could run, were it not for the handlers of other actions. */
+  private readonly slots: Slots
+  /** Of actions that have taken all of their own, or had to wait for the node's: where something waits. */
+  private readonly waitingActions = new Set<Slots>()
   private waitingCount = 0
   private waitingBytes = 0
 
   constructor(parts: HandlersParts) {
     this.parts = parts
+    const monotonic = () => parts.timers.monotonic()
     this.hooks = new Hooks(
-      parts.monotonic,
+      monotonic,
       (error, command, context) => parts.hookFailed(command, context, error),
       () => this.table.renew(),
     )
-    this.table = new HandlerTable(this.hooks)
+    this.slots = new Slots(parts.maxRunning, monotonic)
+    this.table = new HandlerTable(this.hooks, () => new Slots(slotsOfAction(parts.maxRunning), monotonic))
+    this.overdue = new Overdue({
+      timers: parts.timers,
+      giveBackSlot: (run) => {
+        this.giveBackSlot(run)
+        this.fill()
+      },
+      leaveLine: (run) => this.leaveLine(run),
+      report: ({ delivery, entry }, afterMs) => parts.overdue(delivery, entry.name, afterMs),
+    })
   }
 
   /** Handlers that run and messages that wait for one. */
   get running(): number {
-    return this.runningCount + this.waitingCount
+    return this.slots.running + this.waitingCount
+  }
+
+  /** Nothing more is handled: no timer stays. */
+  close(): void {
+    this.overdue.close()
   }
 
   /** @param action undefined: every action. @returns a function that takes the hook off again */
@@ -85,8 +109,8 @@ export class Handlers {
     }
     const line = this.lineInTheWay(entry, delivery)
     if (line) this.wait(delivery, line)
-    else if (this.runningCount < this.parts.maxRunning) this.run(delivery, entry, undefined)
-    else this.waitReady(delivery, this.claim(entry, delivery))
+    else if (!this.slots.full && !entry.slots.full) this.run(delivery, entry, undefined)
+    else this.waitForSlot(delivery, entry, this.claim(entry, delivery))
   }
 
   /** By default what nobody waits for goes in the order of its sender; synchronous handlers never make a line. */
@@ -99,8 +123,10 @@ export class Handlers {
   /** It runs, or is about to: those behind it wait. */
   private claim(entry: Entry, delivery: Delivery): Line | undefined {
     if (entry.concurrency === Number.POSITIVE_INFINITY) return undefined
-    if (entry.concurrency !== 0) return this.lines.begin(ownLine(entry, delivery), entry.concurrency)
-    return delivery.corr < 0 ? this.lines.begin(delivery.from, 1) : undefined
+    if (entry.concurrency === 0) return delivery.corr < 0 ? this.lines.begin(delivery.from, 1) : undefined
+    const line = this.lines.begin(ownLine(entry, delivery), entry.concurrency)
+    line.changedAt = this.parts.timers.monotonic()
+    return line
   }
 
   private wait(delivery: Delivery, line: Line): void {
@@ -108,19 +134,40 @@ export class Handlers {
       this.refuse(delivery, 'BUSY', `${line.waiting.size} messages of ${delivery.from} wait for their turn`)
       return
     }
+    const stalledMs = delivery.deadline === undefined ? 0 : this.parts.timers.monotonic() - line.changedAt
+    if (isHopeless(delivery, stalledMs)) return this.refuse(delivery, 'BUSY', stalled(delivery, stalledMs))
     line.waiting.push(delivery)
     this.beginWait(delivery)
   }
 
-  private waitReady(delivery: Delivery, line: Line | undefined): void {
-    if (this.hasRoom(delivery)) {
-      this.ready.push({ delivery, line })
+  /** @param line where it has a place already */
+  private waitForSlot(delivery: Delivery, entry: Entry, line: Line | undefined): void {
+    const why = this.noPlaceFor(delivery, entry)
+    if (why === undefined) {
+      this.queue({ delivery, line }, entry)
       this.beginWait(delivery)
       return
     }
-    const { maxRunning } = this.parts
-    this.refuse(delivery, 'BUSY', `${maxRunning} handlers are running and ${this.waitingCount} messages wait for one`)
+    this.refuse(delivery, 'BUSY', why)
     if (line) this.leave(line)
+  }
+
+  private noPlaceFor(delivery: Delivery, { slots }: Entry): string | undefined {
+    const full = this.slots.full ? this.slots : slots
+    const { limit, waiting, waitingBytes } = full
+    if (full === slots && (waiting.size >= maxWaiting / 2 || waitingBytes + delivery.bodyBytes > maxWaitingBytes / 2)) {
+      return `${limit} handlers of ${quote(delivery.action)} are running, and ${waiting.size} messages wait for one`
+    }
+    if (!this.hasRoom(delivery)) return `${limit} handlers are running, and ${this.waitingCount} messages wait for one`
+    const { stalledMs } = full
+    return isHopeless(delivery, stalledMs) ? stalled(delivery, stalledMs) : undefined
+  }
+
+  private queue(turn: Turn, { slots }: Entry): void {
+    // In one queue as long as the node's own limit is what is in the way: that keeps the order over all actions.
+    if (this.slots.full) return this.slots.push(turn)
+    slots.push(turn)
+    this.waitingActions.add(slots)
   }
 
   private hasRoom(delivery: Delivery): boolean {
@@ -149,7 +196,7 @@ export class Handlers {
 
   private tellHandled(delivery: Delivery, type: HandledMessage['type'], began?: number): void {
     if (!isUsers(delivery.action)) return
-    const durationMs = began === undefined ? 0 : this.parts.monotonic() - began
+    const durationMs = began === undefined ? 0 : this.parts.timers.monotonic() - began
     diagnostics.handled.publish({ ...shown(this.parts.name, delivery), type, durationMs } satisfies HandledMessage)
   }
 
@@ -163,7 +210,7 @@ export class Handlers {
   private run(delivery: Delivery, entry: Entry, claimed: Line | undefined): void {
     let result: unknown
     let pending: Promise<unknown> | undefined
-    const began = diagnostics.handled.hasSubscribers ? this.parts.monotonic() : undefined
+    const began = diagnostics.handled.hasSubscribers ? this.parts.timers.monotonic() : undefined
     try {
       if (entry.once) this.table.delete(entry.name)
       // Only who is waited for: entering a context costs more than the whole rest of a fire.
@@ -187,36 +234,80 @@ export class Handlers {
       this.parts.answer(delivery, result)
       return
     }
-    const line = claimed ?? this.claim(entry, delivery)
-    this.runningCount++
+    this.begin(delivery, entry, claimed ?? this.claim(entry, delivery), pending, began)
+  }
+
+  private begin(
+    delivery: Delivery,
+    entry: Entry,
+    line: Line | undefined,
+    pending: Promise<unknown>,
+    began: number | undefined,
+  ): void {
+    const run = new Run(delivery, entry, line, this.overdue, this.parts.timers.monotonic())
+    delivery.run = run
+    this.slots.take()
+    entry.slots.take()
     this.parts.running(delivery, true)
+    this.overdue.watch(run)
     pending.then(
       (value) => {
         if (began !== undefined) this.tellHandled(delivery, 'answered', began)
-        this.done(delivery, line, () => this.parts.answer(delivery, value))
+        this.done(run, () => this.parts.answer(delivery, value))
       },
       (error: unknown) => {
         if (began !== undefined) this.tellHandled(delivery, endOf(error), began)
-        this.done(delivery, line, () => this.parts.failed(delivery, error))
+        this.done(run, () => this.parts.failed(delivery, error))
       },
     )
   }
 
-  private done(delivery: Delivery, line: Line | undefined, report: () => void): void {
-    this.runningCount--
-    this.parts.running(delivery, false)
+  private done(run: Run, report: () => void): void {
+    const { delivery } = run
+    this.overdue.ended(run)
+    delivery.run = undefined
+    if (run.hasSlot) this.giveBackSlot(run)
     delivery.answered = !delivery.stream
     report()
-    while (this.ready.size > 0 && this.runningCount < this.parts.maxRunning) {
-      const next = this.ready.shift()!
-      this.runWaited(next.delivery, next.line)
-      if (next.line) this.drain(next.line)
+    this.fill()
+    this.leaveLine(run)
+  }
+
+  private giveBackSlot(run: Run): void {
+    run.hasSlot = false
+    this.slots.giveBack()
+    run.entry.slots.giveBack()
+    this.parts.running(run.delivery, false)
+  }
+
+  private leaveLine(run: Run): void {
+    if (!run.inLine) return
+    run.inLine = false
+    this.leave(run.line!)
+  }
+
+  /** Places may be free: what waits for one gets it. */
+  private fill(): void {
+    while (!this.slots.full && this.slots.waiting.size > 0) this.give(this.slots.shift()!)
+    for (const slots of this.waitingActions) {
+      while (!slots.full && !this.slots.full && slots.waiting.size > 0) this.give(slots.shift()!)
+      if (slots.waiting.size === 0) this.waitingActions.delete(slots)
     }
-    if (line) this.leave(line)
+  }
+
+  private give(turn: Turn): void {
+    const entry = this.table.find(turn.delivery.entry)
+    if (entry?.slots.full) {
+      this.queue(turn, entry)
+      return
+    }
+    this.runWaited(turn.delivery, turn.line)
+    if (turn.line) this.drain(turn.line)
   }
 
   private leave(line: Line): void {
     line.running--
+    if (line.key.includes(' ')) line.changedAt = this.parts.timers.monotonic()
     this.drain(line)
   }
 
@@ -225,8 +316,9 @@ export class Handlers {
     while (line.running < line.limit && line.waiting.size > 0) {
       const delivery = line.waiting.shift()!
       line.running++
-      if (this.runningCount < this.parts.maxRunning) this.runWaited(delivery, line)
-      else this.ready.push({ delivery, line })
+      const entry = this.table.find(delivery.entry)
+      if (entry && (this.slots.full || entry.slots.full)) this.queue({ delivery, line }, entry)
+      else this.runWaited(delivery, line)
     }
     this.lines.tidy(line)
   }
@@ -252,6 +344,13 @@ const shown = (node: string, { from, to, action, key, bodyBytes }: Delivery): Re
   ...{ node, from, to, action, key },
   bytes: bodyBytes,
 })
+
+/** No place has become free for longer than its caller would wait for one. */
+const isHopeless = ({ remaining }: Delivery, stalledMs: number): boolean =>
+  stalledMs > 0 && remaining !== undefined && stalledMs >= remaining
+
+const stalled = ({ action, remaining }: Delivery, stalledMs: number): string =>
+  `no handler of ${quote(action)} has ended for ${Math.round(stalledMs)} ms, and the caller waits ${remaining} ms more`
 
 /** A name has no space, so this is never a sender's. */
 const ownLine = (entry: Entry, delivery: Delivery): string => `${delivery.from} ${entry.name}`

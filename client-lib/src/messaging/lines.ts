@@ -32,6 +32,8 @@ export class Line {
   /** Of them, how many have begun. */
   running = 0
   readonly waiting = new Fifo<Delivery>()
+  /** When one last began or ended, ms of the monotonic clock; of a line of an action only. */
+  changedAt = 0
 
   constructor(
     readonly key: string,

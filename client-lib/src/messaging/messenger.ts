@@ -457,6 +457,7 @@ export class Messenger {
     this.streams.close()
     this.tellLost()
     this.answers.abort(new SealwayError('CLOSED', { message: 'this node was closed' }))
+    this.answers.handlers.close()
   }
 
   private tellLost(): void {
