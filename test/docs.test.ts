@@ -1,12 +1,17 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { codeTable } from '@sealway/protocol'
+import { configWarnings } from '../server/src/config'
 import { allSettings } from '../server/src/settings/table'
 import { commandLine } from './support/command-line'
 import { codeWords, fences, markdownFiles, relativeLinks, tableRows } from './support/markdown'
 
 const root = join(__dirname, '..')
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
+const sourceFiles = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => join(folder, file))
 const codes = codeTable.map((row) => row[1] as string)
 
 describe('docs/errors.md', () => {
@@ -41,6 +46,27 @@ describe('docs/settings.md', () => {
         meaning,
       ]),
     )
+  })
+})
+
+describe('docs/settings.md, settings of a node', () => {
+  const section = read('docs/settings.md').split('## Settings of a node')[1]!
+  const documented = [...section.matchAll(/^- `([A-Z0-9_]+)`:/gm)].map(([, name]) => name!)
+
+  it('lists every variable that the client library reads from the environment', () => {
+    const names = sourceFiles(join(root, 'client-lib/src')).flatMap((file) =>
+      [...readFileSync(file, 'utf8').matchAll(/(?:environment|process\.env)\.([A-Z][A-Z0-9_]+)/g)].map(
+        ([, name]) => name!,
+      ),
+    )
+    expect(names).toEqual(expect.arrayContaining(['SEALWAY_URL', 'SEALWAY_KEYS_FILE']))
+    expect(documented).toEqual(expect.arrayContaining([...new Set(names), 'PROTECTED_AES256']))
+  })
+
+  it('lists only variables that the mediator does not warn of, except for the payload key', () => {
+    const environment = Object.fromEntries(documented.map((name) => [name, 'x']))
+    const warned = configWarnings(environment).filter((text) => text.startsWith('environment: '))
+    expect(warned).toEqual(['environment: PROTECTED_AES256 is not a setting'])
   })
 })
 

@@ -51,7 +51,7 @@ export async function findSecrets(
 }
 
 function secretsIn(world: World, path: string, text: string | undefined): Secrets | undefined {
-  const values = text === undefined ? {} : parseEnv(text)
+  const values = text === undefined ? {} : parseEnv(text.replace(/^\uFEFF/, ''))
   const tokenSecret = values[secretName]
   if (!tokenSecret) return undefined
   const port = values.PORT || defaultPort

@@ -33,6 +33,7 @@ export function configWarnings(environment: Environment, file?: EnvFile): string
   const source = open(environment, file)
   const names = allSettings.map((setting) => setting.name)
   const warnings = [
+    ...source.file.warnings,
     ...unknownNames(source.file.values.keys(), names, true).map((text) => `${file?.name}: ${text}`),
     ...unknownNames(Object.keys(environment), names, false).map((text) => `environment: ${text}`),
   ]
@@ -98,7 +99,7 @@ interface Found {
 
 const open = (environment: Environment, file: EnvFile | undefined): Source => ({
   environment,
-  file: file ? parseEnvFile(file) : { values: new Map(), problems: [] },
+  file: file ? parseEnvFile(file) : { values: new Map(), problems: [], warnings: [] },
   fileName: file?.name ?? '.env',
 })
 

@@ -242,6 +242,9 @@ describe('warnings', () => {
       ...secrets,
       SEALWAY_PORT: '1',
       LIMIT_OUTBOKS: '1MiB',
+      LIMIT_BUDGETT: '1GiB',
+      SEALWAY_KEYS_FILE: 'keys.json',
+      SEALWAY_KEY_FILE: 'keys.json',
       PATH: '/bin',
       HOME: '/',
       ADMIN_PROT: '1',
@@ -251,6 +254,8 @@ describe('warnings', () => {
       '.env: DATABSE_URL is not a setting; is DATABASE_URL meant?',
       'environment: SEALWAY_PORT is not a setting',
       'environment: LIMIT_OUTBOKS is not a setting; is LIMIT_OUTBOX meant?',
+      'environment: LIMIT_BUDGETT is not a setting; is LIMIT_BUDGET meant?',
+      'environment: SEALWAY_KEY_FILE is not a setting; is SEALWAY_KEYS_FILE meant?',
       'environment: ADMIN_PROT is not a setting; is ADMIN_PORT meant?',
       'shared mode: every holder of PROTECTED_BASIC_AND_JWT can be any node',
     ])
