@@ -18,6 +18,7 @@ import {
 import { checkShapes, checkUrl, invalid, refuseCleartext } from './check-options.js'
 import { Keyring, type KeyringKeys, keysFromEnvironment } from './crypto/keyring.js'
 import { readKeysFile } from './crypto/keys-file.js'
+import { toJson } from './messaging/json.js'
 import type { Codec } from './messaging/payload.js'
 import { readPolicies } from './messaging/policy/policy.js'
 import { guarded, type Logger, silentLogger } from './session/log.js'
@@ -136,8 +137,8 @@ export function resolveOptions(options: ConnectOptions, { environment, clock }: 
     token: tokenFrom(options.token, secret, name, clock),
     keyring: keyringFrom(keysFile === undefined ? options.keys : readKeysFile(keysFile), environment, secret),
     keysFile,
-    endpoints: argument(() => parseEndpoints(options.endpoints)),
-    meta: options.meta && argument(() => parseMeta(options.meta)),
+    endpoints: argument(() => parseEndpoints(carried(options.endpoints, 'endpoints'))),
+    meta: options.meta && argument(() => parseMeta(carried(options.meta, 'meta'))),
     logger: options.logger ? guarded(options.logger) : silentLogger,
     signal: options.signal,
     timeoutMs,
@@ -155,9 +156,16 @@ function argument<T>(parse: () => T): T {
   try {
     return parse()
   } catch (error) {
-    if (error instanceof SealwayError && error.code === 'MALFORMED') throw invalid(error.message)
+    const isArgument = error instanceof SealwayError && (error.code === 'MALFORMED' || error.code === 'UNSERIALISABLE')
+    if (isArgument) throw invalid(error.message)
     throw error
   }
+}
+
+/** The hello is JSON, so what it tells of a node follows the same table as bodies do. @throws SealwayError `UNSERIALISABLE` */
+function carried<T>(value: T, label: string): T {
+  if (value !== undefined) toJson(value, label)
+  return value
 }
 
 function tokenFrom(token: TokenSource | undefined, secret: string | undefined, name: string, clock: () => number) {

@@ -88,6 +88,7 @@ describe('the options of connect', () => {
     ],
     ['endpoints that are an object', { endpoints: {} }, 'INVALID_ARGUMENT', /endpoints must be a list/],
     ['meta over 1 KiB', { meta: { fill: 'x'.repeat(2_000) } }, 'INVALID_ARGUMENT', /meta is over 1 KiB/],
+    ['meta that JSON cannot carry', { meta: { tags: new Set() } }, 'INVALID_ARGUMENT', /meta\.tags cannot be encoded/],
     ['meta that is a list', { meta: [1] }, 'INVALID_ARGUMENT', /meta must be an object/],
     ['a codec that only encodes', { codec: { encode() {} } }, 'INVALID_ARGUMENT', /codec must have encode/],
     ['a logger that only says', { logger: { info() {} } }, 'INVALID_ARGUMENT', /logger must have/],

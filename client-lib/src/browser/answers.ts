@@ -154,7 +154,7 @@ export class Answers {
 
   /** @throws SealwayError `UNSERIALISABLE`, `TOO_LARGE`, `NO_KEY` */
   private sendReply(outlet: Outlet, status: number, body: unknown, corr: number): void {
-    const { encoding, bytes } = encodeBody(body)
+    const { encoding, bytes } = encodeBody(body, status === ReplyStatus.ok ? 'answer' : 'error')
     const payload = joined([Uint8Array.of(status, encoding), bytes])
     // Its caller does not read; what it does not take in is what it must do without.
     if (!outlet.tryAdd({ kind: Kind.reply, corr, payload }))

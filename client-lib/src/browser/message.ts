@@ -1,5 +1,6 @@
 import { parseJson, quote, SealwayError } from '@sealway/protocol'
-import { Encoding, encodingMask, metaFlag, toJson } from '../messaging/payload.js'
+import { toJson } from '../messaging/json.js'
+import { Encoding, encodingMask, isWellFormed, metaFlag } from '../messaging/payload.js'
 import { type Bytes, joined, textOf, utf8 } from './bytes.js'
 
 /** A body as it travels. */
@@ -11,20 +12,20 @@ export interface EncodedBody {
 const none: EncodedBody = { encoding: Encoding.none, bytes: new Uint8Array(0) }
 
 /** @param body JSON values, text, bytes (copied), undefined. @throws SealwayError `UNSERIALISABLE` */
-export function encodeBody(body: unknown): EncodedBody {
+export function encodeBody(body: unknown, label = 'body'): EncodedBody {
   if (body === undefined) return none
-  if (typeof body === 'string') return { encoding: Encoding.text, bytes: utf8(body) }
+  if (typeof body === 'string' && isWellFormed(body)) return { encoding: Encoding.text, bytes: utf8(body) }
   if (body instanceof Uint8Array) return { encoding: Encoding.bytes, bytes: body.slice() }
   if (body instanceof ArrayBuffer) return { encoding: Encoding.bytes, bytes: new Uint8Array(body.slice(0)) }
   if (body instanceof Blob) {
     // JSON would make {} of it without a word.
     throw new SealwayError('UNSERIALISABLE', {
-      message: 'the body cannot be encoded: send `await blob.arrayBuffer()` in place of a Blob or File',
+      message: 'body cannot be encoded: send `await blob.arrayBuffer()` in place of a Blob or File',
       outcome: 'not-delivered',
       hop: 'client',
     })
   }
-  return { encoding: Encoding.json, bytes: utf8(toJson(body, 'the body')) }
+  return { encoding: Encoding.json, bytes: utf8(toJson(body, label)) }
 }
 
 /** @throws SealwayError `MALFORMED` where the bytes are not what their encoding says */
@@ -44,7 +45,7 @@ export function decodeBody(encoding: number, bytes: Bytes): unknown {
 
 /** @throws SealwayError `INVALID_ARGUMENT` */
 export function encodeAction(action: unknown): Bytes {
-  const bytes = typeof action === 'string' ? utf8(action) : undefined
+  const bytes = typeof action === 'string' && isWellFormed(action) ? utf8(action) : undefined
   if (bytes && bytes.length > 0 && bytes.length <= 255) return bytes
   const message = `action ${quote(action)} must be a text of 1 to 255 bytes`
   throw new SealwayError('INVALID_ARGUMENT', { message, outcome: 'not-delivered', hop: 'client' })

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Exposed, PublicRoutes, parseExposed, SealwayError } from '@sealway/protocol'
+import { toJson } from '../messaging/json.js'
 import { refuse } from './refusal.js'
 import { askerOf } from './request.js'
 
@@ -56,7 +57,7 @@ const pathOf = (request: IncomingMessage & { readonly originalUrl?: string }): s
   request.originalUrl ?? request.url ?? ''
 
 function answer(response: ServerResponse, value: unknown): void {
-  const body = Buffer.from(JSON.stringify(value ?? null))
+  const body = Buffer.from(toJson(value ?? null, 'answer'))
   response.setHeader('Content-Type', 'application/json; charset=utf-8')
   response.setHeader('Content-Length', body.length)
   response.end(body)

@@ -98,7 +98,7 @@ export class Answers {
 
   /** @returns false where there is no room. @throws SealwayError `UNSERIALISABLE`, `TOO_LARGE`, `NO_KEY` */
   private sendReply(outlet: Outlet, status: number, body: unknown, corr: number): boolean {
-    this.parts.body.prepare(body)
+    this.parts.body.prepare(body, status === ReplyStatus.ok ? 'answer' : 'error')
     const { encoding, size } = this.parts.body
     if (outlet.fits(2 + size)) return outlet.reply(status, this.parts.body, corr)
     const bytes = Buffer.allocUnsafeSlow(size)
@@ -139,12 +139,13 @@ export class Answers {
     this.reply(delivery, ReplyStatus.ok, bare ? undefined : result)
   }
 
-  failed(delivery: Delivery, error: unknown): void {
+  /** @param what for the log, where the error is none that the handler meant */
+  failed(delivery: Delivery, error: unknown, what = 'a handler crashed'): void {
     if (isExpectedError(error)) {
       if (delivery.corr >= 0) this.reply(delivery, ReplyStatus.failed, { code: error.code, data: error.data })
       return
     }
-    this.crashed(delivery.action, delivery.from, error, 'a handler crashed')
+    this.crashed(delivery.action, delivery.from, error, what)
     // The message goes back, the stack stays here.
     if (delivery.corr >= 0) this.reply(delivery, ReplyStatus.exception, { message: messageOf(error) })
   }
@@ -184,7 +185,7 @@ export class Answers {
   }
 
   private reply(delivery: Delivery, status: number, body: unknown): void {
-    if (delivery.stream) return this.parts.streams().reply(delivery, status, body)
+    if (delivery.stream) return this.replyStream(delivery, status, body)
     const { outcome } = delivery
     // Said already, when it was opened.
     if (outcome && outcome.status !== undefined) return
@@ -194,13 +195,22 @@ export class Answers {
       sent = this.sendReply(outlet, status, body, delivery.corr)
     } catch (error) {
       // What cannot be answered is a crash of the handler; where not even that can be said, nothing can.
-      if (status !== ReplyStatus.exception) this.failed(delivery, error)
+      if (status !== ReplyStatus.exception) this.failed(delivery, error, unsendable)
       else this.parts.logger.error({ err: error, to: delivery.from }, 'an answer could not be sent')
       return
     }
     // Its caller does not read; what it does not take in is what it must do without.
     if (!sent) this.parts.events.emit('dropped', { to: delivery.from, code: 'BUSY' })
     if (outcome) this.keep(outcome, delivery, status, body)
+  }
+
+  private replyStream(delivery: Delivery, status: number, body: unknown): void {
+    try {
+      this.parts.streams().reply(delivery, status, body)
+    } catch (error) {
+      if (status === ReplyStatus.exception) throw error
+      this.failed(delivery, error, unsendable)
+    }
   }
 
   /** For the same message when it comes again, and for those that came again while its handler ran. */
@@ -214,3 +224,6 @@ export class Answers {
     }
   }
 }
+
+/** The log names the action beside it. */
+const unsendable = 'the answer of a handler cannot be sent'

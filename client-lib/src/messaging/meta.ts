@@ -1,5 +1,5 @@
 import { SealwayError } from '@sealway/protocol'
-import { toJson } from './payload.js'
+import { toJson } from './json.js'
 import { isBaggage, isTraceparent } from './trace.js'
 
 /** What can travel beside a body, sealed with it. */

@@ -1,4 +1,5 @@
 import { parseJson, quote, SealwayError } from '@sealway/protocol'
+import { toJson, unserialisable } from './json.js'
 
 /*
  * The payload of a fire, acked, call or broadcast record (SPEC.md, "Messages inside a record"):
@@ -46,9 +47,6 @@ export class OwnBytes {
   constructor(readonly bytes: Uint8Array) {}
 }
 
-/** How deep a JSON body may be nested. */
-const maxDepth = 512
-
 /**
  * Turns one body after the other into bytes. It keeps the prepared body in its fields, because an object per message
  * would be the larger part of the work.
@@ -62,14 +60,19 @@ export class BodyWriter {
 
   constructor(private readonly codec?: Codec) {}
 
-  /** @throws SealwayError `UNSERIALISABLE` */
-  prepare(body: unknown): void {
+  /**
+   * @param label names the value in errors: `body`, `answer`, `item`
+   * @throws SealwayError `UNSERIALISABLE`, with the path of what cannot be carried
+   */
+  prepare(body: unknown, label = 'body'): void {
     if (this.codec && body !== undefined && !(body instanceof OwnBytes)) {
-      this.setBytes(Encoding.custom, this.encodeCustom(body))
+      this.setBytes(Encoding.custom, this.encodeCustom(body, label))
     } else if (body instanceof Uint8Array) {
       this.setBytes(Encoding.bytes, body)
     } else if (typeof body === 'string') {
-      this.setText(Encoding.text, body)
+      // UTF-8 has no form for a lone surrogate; JSON has one, an escape.
+      if (isWellFormed(body)) this.setText(Encoding.text, body)
+      else this.setText(Encoding.json, JSON.stringify(body))
     } else if (body === undefined) {
       this.encoding = Encoding.none
       this.size = 0
@@ -80,7 +83,7 @@ export class BodyWriter {
     } else if (body instanceof OwnBytes) {
       this.setBytes(Encoding.bytes, body.bytes)
     } else {
-      this.setText(Encoding.json, toJson(body, 'the body'))
+      this.setText(Encoding.json, toJson(body, label))
     }
   }
 
@@ -110,70 +113,17 @@ export class BodyWriter {
     this.size = Buffer.byteLength(text)
   }
 
-  private encodeCustom(body: unknown): Uint8Array {
+  private encodeCustom(body: unknown, label: string): Uint8Array {
     try {
       return this.codec!.encode(body)
     } catch (cause) {
-      throw unserialisable('the body', 'the codec refused it', cause)
+      throw unserialisable(label, 'the codec refused it', cause)
     }
   }
 }
 
-/** @param what names it in the error. @throws SealwayError `UNSERIALISABLE` */
-export function toJson(value: unknown, what: string): string {
-  checkJson(value, what, 0)
-  let text: string | undefined
-  try {
-    text = JSON.stringify(value)
-  } catch (cause) {
-    throw unserialisable(what, cause instanceof Error ? cause.message : 'JSON refused it', cause)
-  }
-  if (text === undefined) throw unserialisable(what, 'its toJSON gives nothing')
-  return text
-}
-
-/**
- * JSON.stringify drops functions, turns NaN into null and a Map into {} without a word; here they are errors.
- * So are the keys that every receiver refuses.
- */
-function checkJson(value: unknown, what: string, depth: number): void {
-  switch (typeof value) {
-    case 'number':
-      if (!Number.isFinite(value)) throw unserialisable(what, `${value} has no form in JSON`)
-      return
-    case 'bigint':
-      throw unserialisable(what, 'a BigInt has no form in JSON')
-    case 'function':
-    case 'symbol':
-      throw unserialisable(what, `a ${typeof value} has no form in JSON`)
-    case 'object': {
-      if (value === null || typeof (value as { toJSON?: unknown }).toJSON === 'function') return
-      if (depth > maxDepth) throw unserialisable(what, `it is nested deeper than ${maxDepth}, or in a circle`)
-      if (Array.isArray(value)) {
-        for (const item of value) checkJson(item, what, depth + 1)
-        return
-      }
-      const object = value as { [key: string]: unknown; [Symbol.iterator]?: unknown }
-      if (object[Symbol.iterator] !== undefined) {
-        throw unserialisable(what, `a ${value.constructor?.name ?? 'collection'} has no form in JSON; spread it first`)
-      }
-      for (const key in object) {
-        if (key === '__proto__' || key === 'constructor' || key === 'prototype') {
-          throw unserialisable(what, `the key ${JSON.stringify(key)} is refused by receivers`)
-        }
-        checkJson(object[key], what, depth + 1)
-      }
-    }
-  }
-}
-
-const unserialisable = (what: string, why: string, cause?: unknown) =>
-  new SealwayError('UNSERIALISABLE', {
-    message: `${what} cannot be encoded: ${why}`,
-    outcome: 'not-delivered',
-    hop: 'client',
-    cause,
-  })
+/** Whether the text holds no lone surrogate. Node has this method since version 20; TypeScript lists it under ES2024. */
+export const isWellFormed = (text: string): boolean => (text as string & { isWellFormed(): boolean }).isWellFormed()
 
 /** @throws SealwayError `MALFORMED` where the bytes are not what their encoding says */
 export function decodeBody(encoding: number, bytes: Buffer, start: number, end: number, codec?: Codec): unknown {
@@ -230,7 +180,7 @@ export class ActionNames {
   encode(action: string): Uint8Array {
     const known = this.encoded.get(action)
     if (known) return known
-    const bytes = typeof action === 'string' ? Buffer.from(action) : undefined
+    const bytes = typeof action === 'string' && isWellFormed(action) ? Buffer.from(action) : undefined
     if (!bytes || bytes.length === 0 || bytes.length > 255) {
       throw new SealwayError('INVALID_ARGUMENT', {
         message: `action ${quote(action)} must be a text of 1 to 255 bytes`,

@@ -1,5 +1,6 @@
 import type { StreamSource } from '../messaging/streams/source.js'
 import type { CallOptions } from '../messaging/verb-options.js'
+import { fieldsOf } from './fields.js'
 
 /** Beside the data of one message, in place of what the client was made with. */
 export interface RecordOptions extends CallOptions {
@@ -23,4 +24,6 @@ export class SealwayRecord<Data = unknown> {
 
 /** Data and options of what was given to `send`, `emit` or `stream`. */
 export const recordOf = (data: unknown): { readonly data: unknown; readonly options: RecordOptions } =>
-  data instanceof SealwayRecord ? data : { data, options: {} }
+  data instanceof SealwayRecord
+    ? { data: fieldsOf(data.data), options: data.options }
+    : { data: fieldsOf(data), options: {} }

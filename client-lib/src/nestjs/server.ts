@@ -7,6 +7,7 @@ import { isStream, type StreamSource, sourceOf } from '../messaging/streams/sour
 import type { Node } from '../node.js'
 import { SealwayContext } from './context.js'
 import { thrownToNode } from './failure.js'
+import { fieldsOf } from './fields.js'
 import { ObservedItems, oneValue } from './items.js'
 import { Listeners, type NodeListeners, type NodeStatus } from './listeners.js'
 
@@ -105,9 +106,9 @@ export class SealwayServer extends Server<NodeListeners, NodeStatus> implements 
       if (isObservable(result)) {
         // What opened a stream reads the values as they come.
         if (isStreamed(context)) return translated(new ObservedItems(result))
-        return oneValue(result, context.signal)
+        return fieldsUnlessStream(await oneValue(result, context.signal))
       }
-      return isStream(result) ? translated(result) : result
+      return isStream(result) ? translated(result) : fieldsOf(result)
     })
   }
 
@@ -152,6 +153,8 @@ export function connectedNode({ node }: HeldNode): Node {
   })
 }
 
+const fieldsUnlessStream = (value: unknown): unknown => (isStream(value) ? value : fieldsOf(value))
+
 const isStreamed = (context: Context): boolean => context instanceof Delivery && context.stream !== undefined
 
 /** A stream is read after Nest's filters ran; what it throws is told like what a handler throws. */
@@ -160,7 +163,8 @@ function translated(items: StreamSource): AsyncIterableIterator<unknown> {
   return {
     next: async () => {
       try {
-        return await source.next()
+        const { done, value } = await source.next()
+        return done ? { done, value: undefined } : { done: false, value: fieldsOf(value) }
       } catch (error) {
         throw thrownToNode(error)
       }

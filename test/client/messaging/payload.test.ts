@@ -19,10 +19,10 @@ const poison = ['__proto__', 'constructor', 'prototype']
 const json = fc.jsonValue().filter((value) => !poison.some((key) => JSON.stringify(value).includes(key)))
 
 describe('a body', () => {
-  it('comes back as it was: any JSON value but bare text', () => {
+  it('comes back as it was: any JSON value', () => {
     fc.assert(
       fc.property(json, (value) => {
-        expect(roundTrip(value)).toEqual(typeof value === 'string' ? value : JSON.parse(JSON.stringify(value)))
+        expect(roundTrip(value)).toEqual(value)
       }),
       { numRuns: 500 },
     )
@@ -58,8 +58,8 @@ describe('a body', () => {
     })
   })
 
-  it('leaves out what JSON leaves out: properties that are undefined', () => {
-    expect(roundTrip({ a: undefined, b: [undefined] })).toEqual({ b: [null] })
+  it('leaves out fields that are undefined', () => {
+    expect(roundTrip({ a: undefined, b: [1] })).toStrictEqual({ b: [1] })
   })
 
   it('may be nested as deep as anybody needs, and no deeper', () => {

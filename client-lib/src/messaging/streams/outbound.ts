@@ -175,7 +175,7 @@ export class Outbound {
       return true
     }
     const { body } = this.parts
-    body.prepare(item)
+    body.prepare(item, 'item')
     const { size, encoding } = body
     if (!this.parts.data(this.offset, encoding, undefined)) return false
     this.offset += 1

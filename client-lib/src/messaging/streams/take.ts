@@ -10,6 +10,7 @@ import { Items } from './items.js'
 import { inboundOf, type Registry, type StreamsParts } from './registry.js'
 import { closeStream, isStream, type Source, single, sourceOf } from './source.js'
 import type { Stream } from './stream.js'
+import { checkErrorBody } from './wire.js'
 
 /** What a handler of the library's own returns that answers on its stream itself. */
 export const answersItself = Symbol('answers itself')
@@ -51,13 +52,17 @@ export function takeStream(
   return true
 }
 
-/** What the handler answers: one value, a stream of them, or an error. */
+/**
+ * What the handler answers: one value, a stream of them, or an error.
+ * @throws SealwayError `UNSERIALISABLE`, `TOO_LARGE`: the data of an expected error
+ */
 export function answerStream(parts: StreamsParts, delivery: Delivery, status: number, body: unknown): void {
   if (body === answersItself) return
   const stream = delivery.stream!
   if (status === ReplyStatus.ok) return send(parts, delivery, stream, body)
   const { code, message } = (body ?? {}) as { code?: unknown; message?: unknown }
   if (status === ReplyStatus.failed) {
+    checkErrorBody(body)
     stream.fail(new SealwayError('APPLICATION_ERROR', { message: `it answered ${code}`, data: body }), true)
   } else if (status === ReplyStatus.refused) {
     stream.fail(new SealwayError(code as SealwayError['code'], { message: `refused: ${message}` }), true)

@@ -1,5 +1,6 @@
 import { type Code, isCode, parseJson, SealwayError, writeU32 } from '@sealway/protocol'
 import { writeU64 } from '../../crypto/u64.js'
+import { toJson } from '../json.js'
 
 /*
  * The payload of a stream record (SPEC.md, "Streams"); the record's corr is the stream's number:
@@ -62,16 +63,31 @@ export function resetRecord(error: SealwayError): Uint8Array {
   return Buffer.concat([Uint8Array.of(Op.reset), resetJson(code, message, error.data)])
 }
 
-/** The data is the user's: what has no form in JSON, or is too large, is left out. */
+/** Data that has no form in JSON, or is too large, is left out: the break itself must be told in any case. */
 function resetJson(code: Code, message: string, data: unknown): Uint8Array {
   const short = message.slice(0, 1_000)
   try {
-    const bytes = Buffer.from(JSON.stringify({ code, message: short, data }))
+    const bytes = Buffer.from(toJson({ code, message: short, data }, 'error'))
     if (bytes.length <= maxResetBytes) return bytes
   } catch {
     // Below, without it.
   }
   return Buffer.from(JSON.stringify({ code, message: short }))
+}
+
+/**
+ * A handler of a stream answers with an expected error: its data must reach the caller.
+ * @param body `{ code, data }`
+ * @throws SealwayError `UNSERIALISABLE`, `TOO_LARGE`
+ */
+export function checkErrorBody(body: unknown): void {
+  const bytes = Buffer.byteLength(toJson(body, 'error'))
+  // The rest is for code and message beside it.
+  if (bytes <= maxResetBytes - 2_048) return
+  throw new SealwayError('TOO_LARGE', {
+    message: `the data of an expected error on a stream is ${bytes} bytes as JSON; at most 30 KiB are carried`,
+    hop: 'client',
+  })
 }
 
 export interface Reset {
