@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startMysql } from './support/mysql-server.mjs'
 import { nginxProgram } from './support/nginx-program.mjs'
+import { shellPrograms } from './support/shell-programs.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const results = mkdtempSync(join(tmpdir(), 'sealway-test-'))
@@ -45,6 +46,7 @@ async function main(args) {
     env.TEST_MYSQL_URL = mysql.url
   }
   env.TEST_NGINX ||= await nginxProgram()
+  Object.assign(env, await shellPrograms())
   if (interrupted) return 130
   const file = join(results, 'jest.json')
   const jest = join(root, 'node_modules', 'jest', 'bin', 'jest.js')
