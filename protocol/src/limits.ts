@@ -13,7 +13,9 @@ export const limits = {
   /** Endpoints of one node. */
   maxEndpointsPerNode: 32,
   /** Routes that one link may hold open. */
-  maxRoutesPerLink: 65_536,
+  maxRoutesPerLink: 8_192,
+  /** Routes that one link may open in a second, on average; a link that opens more is read more slowly. */
+  maxRouteOpensPerSecond: 2_000,
 
   /** What may wait in the mediator for one link: bytes and frames. */
   outboxBytes: 8 * 1024 * 1024,
@@ -32,8 +34,11 @@ export const limits = {
   pingEveryMs: 10_000,
   /** Nothing heard for this long: dead. */
   deadAfterMs: 25_000,
+  /** Links that have not said hello; a new one takes the place of the oldest. */
   maxUnauthenticated: 200,
   maxUnauthenticatedPerAddress: 20,
+  /** Links whose hello waits for the registry. */
+  maxPendingHellos: 4_096,
   /** How long an incumbent is probed when another process claims its name, ms. */
   probeMs: 2_000,
 

@@ -265,7 +265,7 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
 
     async listen() {
       const server = makeServer(listener)
-      hubs.push(acceptWebSockets(server, accept))
+      hubs.push(acceptWebSockets(server, accept, config.limits.helloTimeoutMs))
       acceptUpgrades(server, { transport: 'tcp', leaveAlone: [wsPath], arrived }, accept)
       proxy.attach(server)
       const admin = makeServer(
@@ -281,7 +281,7 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
         httpTimeouts,
       )
       // The dashboard can be a node, and may connect to its own origin only.
-      hubs.push(acceptWebSockets(admin, accept))
+      hubs.push(acceptWebSockets(admin, accept, config.limits.helloTimeoutMs))
       live.attach(admin)
       try {
         await revocations.start()

@@ -291,6 +291,8 @@ export function registryContract(open: () => Promise<TestDatabase>): void {
       ])
       expect(await registry.groupExists('x')).toBe(true)
       expect(await registry.groupExists('z')).toBe(false)
+      expect(await registry.existing('group', ['x', 'z', 'y', 'No Name'])).toEqual(new Set(['x', 'y']))
+      expect(await registry.existing('node', ['a', 'b'])).toEqual(new Set(['b']))
     })
 
     it('knows no node of an id or a name that was never given', async () => {

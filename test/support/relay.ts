@@ -45,10 +45,11 @@ export class MapRegistry {
     return this.rows.has(name) ? ({ name } as NodeRecord) : undefined
   }
 
-  async groupExists(name: string): Promise<boolean> {
+  async existing(kind: 'node' | 'group', names: readonly string[]): Promise<ReadonlySet<string>> {
     this.lookups++
     await this.gate()
-    return [...this.rows.values()].some(({ groups }) => groups.includes(name))
+    const groups = new Set([...this.rows.values()].flatMap((row) => row.groups))
+    return new Set(names.filter((name) => (kind === 'node' ? this.rows.has(name) : groups.has(name))))
   }
 }
 

@@ -4,7 +4,7 @@ import type { NodeRecord, Registry } from '../../server/src/registry/registry.js
 /** As much of a registry as a relay asks for, in a Map: for tests of what is above it. */
 export function tinyRegistry(): Registry {
   const nodes = new Map<string, { epoch: number; groups: readonly string[] }>()
-  const used: Pick<Registry, 'claim' | 'release' | 'node' | 'groupExists'> = {
+  const used: Pick<Registry, 'claim' | 'release' | 'node' | 'groupExists' | 'existing'> = {
     async claim({ name, groups }) {
       if (!name) throw new SealwayError('INVALID_NAME', { message: 'the tiny registry makes no names' })
       const epoch = (nodes.get(name)?.epoch ?? 0) + 1
@@ -17,6 +17,10 @@ export function tinyRegistry(): Registry {
     },
     async groupExists(name) {
       return [...nodes.values()].some(({ groups }) => groups.includes(name))
+    },
+    async existing(kind, names) {
+      const groups = new Set([...nodes.values()].flatMap((node) => node.groups))
+      return new Set(names.filter((name) => (kind === 'node' ? nodes.has(name) : groups.has(name))))
     },
   }
   return used as Registry

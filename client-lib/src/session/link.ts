@@ -109,17 +109,6 @@ export class Link {
    */
   async begin(hello: Hello, events: LinkEvents, signal: AbortSignal): Promise<Welcome> {
     this.events = events
-    this.connection.start({
-      data: (chunk) => {
-        this.arrived?.(chunk.length)
-        this.receive(chunk)
-      },
-      drain: () => {
-        this.full = false
-        if (this.welcome) events.writable()
-      },
-      close: (error) => this.finish(error),
-    })
     await new Promise<void>((resolve, reject) => {
       const onAbort = (): void => settle(notConnected('the mediator did not answer the hello in time'))
       const settle = (error?: SealwayError): void => {
@@ -132,6 +121,18 @@ export class Link {
       this.onWelcome = settle
       if (signal.aborted) return onAbort()
       signal.addEventListener('abort', onAbort)
+      // Last: frames that came together with the answer to the upgrade are handed over inside this call.
+      this.connection.start({
+        data: (chunk) => {
+          this.arrived?.(chunk.length)
+          this.receive(chunk)
+        },
+        drain: () => {
+          this.full = false
+          if (this.welcome) events.writable()
+        },
+        close: (error) => this.finish(error),
+      })
       this.write([encodeJson(FrameType.hello, hello)])
     })
     return this.welcome

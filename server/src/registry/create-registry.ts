@@ -6,7 +6,7 @@ import { readAudit, writeAudit } from './audit-trail.js'
 import { removeNode, updateNode, upsertNode } from './changes.js'
 import { type Claimed, claimAll } from './claims.js'
 import { CommitQueue, type Settled } from './commit-queue.js'
-import { groupExists, listGroups, listNodes, nodeById, nodeByName } from './listing.js'
+import { existing, groupExists, listGroups, listNodes, nodeById, nodeByName } from './listing.js'
 import type { Random } from './nameless.js'
 import { listPolicies, removePolicy, setPolicy } from './policies.js'
 import { admitHeld, evict, type Held, releaseAll, releaseHeld, touchHeld } from './presence.js'
@@ -62,6 +62,7 @@ export function createRegistry(db: Database, options: RegistryOptions = {}): Reg
     nodes: (filter) => db.query((knex) => listNodes(knex, db, filter)),
     groups: () => db.query(listGroups),
     groupExists: (name) => db.query((knex) => groupExists(knex, name)),
+    existing: (kind, names) => db.query((knex) => existing(knex, kind, names)),
 
     upsertNode: async (node, actor) => upsertNode(db, random, node, actor),
     updateNode: async (name, change, actor) => updateNode(db, name, change, actor),

@@ -2,7 +2,7 @@ import type { Knex } from 'knex'
 import type { Database } from '../store/database.js'
 import { malformed, pageSize, record, soughtName, whole } from './admit.js'
 import type { GroupRecord, NodeRecord } from './registry.js'
-import { attachedTo, type NodeRow, nodeRecord } from './rows.js'
+import { attachedTo, chunks, type NodeRow, nodeRecord } from './rows.js'
 
 const nodeColumns = [
   'nodes.id',
@@ -90,6 +90,22 @@ export async function groupExists(knex: Knex, name: unknown): Promise<boolean> {
   const sought = soughtName(name)
   if (sought === undefined) return false
   return (await knex('node_groups').where({ name: sought }).first('id')) !== undefined
+}
+
+export async function existing(
+  knex: Knex,
+  kind: 'node' | 'group',
+  names: readonly unknown[],
+): Promise<ReadonlySet<string>> {
+  const sought = names.flatMap((name) => soughtName(name) ?? [])
+  const found = new Set<string>()
+  for (const part of chunks(sought)) {
+    const rows: { name: string }[] = await knex(kind === 'node' ? 'nodes' : 'node_groups')
+      .whereIn('name', part)
+      .select('name')
+    for (const row of rows) found.add(row.name)
+  }
+  return found
 }
 
 async function withAttached(knex: Knex, db: Database, rows: readonly NodeRow[]): Promise<NodeRecord[]> {

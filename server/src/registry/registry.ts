@@ -89,6 +89,8 @@ export interface Registry {
   }): Promise<NodeRecord[]>
   groups(): Promise<GroupRecord[]>
   groupExists(name: string): Promise<boolean>
+  /** Returns those of the names that the registry has, at most 500 in one query; names outside the grammar are not among them. */
+  existing(kind: 'node' | 'group', names: readonly string[]): Promise<ReadonlySet<string>>
 
   /** Registers without a link. @returns the record, and whether it is new */
   upsertNode(

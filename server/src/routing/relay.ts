@@ -18,7 +18,9 @@ import { BlockPool } from '../session/block.js'
 import type { Budget } from '../session/outbox.js'
 import type { Route } from '../session/route.js'
 import { Session, type SessionEvents } from '../session/session.js'
+import { SilentLinks } from '../session/silent-links.js'
 import { Turn } from '../session/turn.js'
+import { KnownNames } from './known-names.js'
 import { Peers } from './peers.js'
 import { Policies } from './policies.js'
 import { Presence } from './presence.js'
@@ -71,8 +73,9 @@ export class Relay {
   private readonly turn: Turn
   private readonly blocks = new BlockPool()
   private coarseNow: number
-  private unauthenticated = 0
-  private readonly unauthenticatedBy = new Map<string, number>()
+  private readonly silent: SilentLinks
+  /** Links whose hello waits for the registry. */
+  private admitting = 0
   private drainingSince: number | undefined
   private step: OverloadStep = 'none'
   private readonly emptied = new Set<() => void>()
@@ -87,12 +90,24 @@ export class Relay {
       presence: this.presence,
       maySee: (session, group) => parts.policy.maySee(session.member!.identity, session.member!.groups, group),
     })
+    const names = new KnownNames({
+      read: (kind, sought) => parts.registry.existing(kind, sought),
+      now: this.now,
+      defer: parts.defer,
+    })
+    this.silent = new SilentLinks({
+      maxLinks: parts.limits.maxUnauthenticated,
+      maxPerAddress: parts.limits.maxUnauthenticatedPerAddress,
+      now: this.now,
+      random: parts.random,
+      end: (session, reconnectInMs) =>
+        session.close('OVERLOADED', 'a newer link took the place of this one, which had not said hello', reconnectInMs),
+    })
     this.router = new Router({
       presence: this.presence,
       limits: parts.limits,
       policy: (sender, route, target) => this.maySend(sender, route, target),
-      known: async (kind, name) =>
-        kind === 'node' ? (await parts.registry.node(name)) !== undefined : parts.registry.groupExists(name),
+      known: (kind, name) => names.known(kind, name),
       count: (outcome, frames, bytes) => this.counters.add(outcome, frames, bytes),
       blocks: this.blocks,
       refused: ({ sender, to }, outcome, frames) =>
@@ -160,45 +175,42 @@ export class Relay {
       events: this.events,
     })
     this.sessions.add(session)
-    this.countUnauthenticated(session, 1)
+    const refusal = this.refusal()
+    if (!refusal) this.silent.add(session, addressOf(session))
     session.start()
-    const refusal = this.refusal(session)
     if (refusal) session.close(refusal.code, refusal.message, this.reconnectDelay())
   }
 
-  private refusal(session: Session): { code: Code; message: string } | undefined {
-    const { limits } = this.parts
+  private refusal(): { code: Code; message: string } | undefined {
     if (this.draining) return { code: 'DRAINING', message: 'this mediator is shutting down' }
     if (this.step !== 'none') return { code: 'OVERLOADED', message: 'this mediator is over 80 % of its memory budget' }
-    if (this.unauthenticated > limits.maxUnauthenticated) {
-      return { code: 'OVERLOADED', message: `more than ${limits.maxUnauthenticated} links have not said hello yet` }
-    }
-    const fromHere = this.unauthenticatedBy.get(session.remoteAddress) ?? 0
-    if (countsByAddress(session) && fromHere > limits.maxUnauthenticatedPerAddress) {
-      return {
-        code: 'OVERLOADED',
-        message: `more than ${limits.maxUnauthenticatedPerAddress} links from ${session.remoteAddress} have not said hello yet`,
-      }
-    }
     return undefined
   }
 
-  private countUnauthenticated(session: Session, change: 1 | -1): void {
-    this.unauthenticated += change
-    const { remoteAddress } = session
-    const count = (this.unauthenticatedBy.get(remoteAddress) ?? 0) + change
-    if (count === 0) this.unauthenticatedBy.delete(remoteAddress)
-    else this.unauthenticatedBy.set(remoteAddress, count)
+  /** Hellos wait for the registry in the order in which they came; their number is bounded. */
+  private async admit(session: Session, body: unknown, welcome: Parameters<SessionEvents['hello']>[2]): Promise<void> {
+    this.silent.delete(session, addressOf(session))
+    const { maxPendingHellos } = this.parts.limits
+    if (this.admitting >= maxPendingHellos) {
+      const message = `${maxPendingHellos} links wait to be registered`
+      session.close('OVERLOADED', message, returnMs(this.parts.random()))
+      return
+    }
+    this.admitting++
+    try {
+      await this.admission.admit(session, body, welcome)
+    } finally {
+      this.admitting--
+    }
   }
 
   private sessionEvents(): SessionEvents {
     const { log } = this.parts
     return {
-      hello: (session, body, admit) => this.admission.admit(session, body, admit),
+      hello: (session, body, admit) => this.admit(session, body, admit),
       joined: (session) => {
         const member = session.member!
         this.counters.registrations++
-        this.countUnauthenticated(session, -1)
         this.router.joined(session)
         this.peers.changed(session, 'joined')
         log.info(
@@ -239,7 +251,7 @@ export class Relay {
         const { member } = session
         this.counters.add('LOST', session.outbox.lostFrames, 0)
         if (!member) {
-          this.countUnauthenticated(session, -1)
+          this.silent.delete(session, addressOf(session))
           this.counters.refuseLink(reason.code)
           log.info({ address: session.remoteAddress, code: reason.code, reason: reason.message }, 'link refused')
           return
@@ -403,5 +415,9 @@ const totalsOf = ({ member, outbox }: Session) => ({
   queuedBytes: outbox.bytes,
 })
 
-/** Links over a Unix socket or in memory all come from the same place. */
-const countsByAddress = (session: Session): boolean => session.transport !== 'ipc' && session.transport !== 'memory'
+/** What links are counted by. Over a Unix socket or in memory there is no address, and each link counts alone. */
+const addressOf = (session: Session): string | Session =>
+  session.transport === 'ipc' || session.transport === 'memory' ? session : session.remoteAddress
+
+/** A link that finds no place is told to come back after 100 ms to 1 s: by then the registry has taken thousands. */
+const returnMs = (random: number): number => Math.round(100 + random * 900)

@@ -17,6 +17,7 @@ import type { Block, BlockPool } from '../session/block.js'
 import { type Releasable, SharedRelease } from '../session/outbox.js'
 import { Route } from '../session/route.js'
 import { frameIdOfFrame, framesOf, type Session } from '../session/session.js'
+import type { NameKind } from './known-names.js'
 import type { Presence } from './presence.js'
 
 /** What became of frames: handed to these many links, or not, and why. */
@@ -31,8 +32,8 @@ export interface RouterParts {
   readonly blocks: BlockPool
   /** May this link send there? Asked once per route and target. */
   readonly policy: (sender: Session, route: Route, target: Session | undefined) => boolean
-  /** Whether the database knows this node or group; asked only where nobody live answers to it. */
-  readonly known: (kind: 'node' | 'group', name: string) => Promise<boolean>
+  /** Whether the registry has this node or group; asked only where no live link answers to the name. */
+  readonly known: (kind: NameKind, name: string) => Promise<boolean>
   readonly count: (outcome: Code | 'DELIVERED', frames: number, bytes: number) => void
   /** For the log: who could not send where, and why. */
   readonly refused: (route: Route, outcome: Code, frames: number) => void
@@ -85,7 +86,7 @@ export class Router {
     return route
   }
 
-  private askWhetherKnown(route: Route, kind: 'node' | 'group', name: string): void {
+  private askWhetherKnown(route: Route, kind: NameKind, name: string): void {
     route.lookup = this.parts.known(kind, name).then(
       (known) => {
         route.lookup = undefined
@@ -93,8 +94,20 @@ export class Router {
       },
       () => {
         route.lookup = undefined
+        // Not kept: the next frame asks again.
+        route.absence = 'STORAGE_UNAVAILABLE'
       },
     )
+  }
+
+  /** Why a frame finds no link there; where the registry could not say so far, it is asked again. */
+  private absenceOf(route: Route): Code {
+    if (route.absence === 'STORAGE_UNAVAILABLE' && !route.lookup) {
+      const { address } = route
+      if (address.type === 'node') this.askWhetherKnown(route, 'node', address.name)
+      else this.askWhetherKnown(route, 'group', address.group)
+    }
+    return route.lookup ? 'OFFLINE' : (route.absence ?? 'OFFLINE')
   }
 
   /** A run of frames of one route, in one piece. */
@@ -154,7 +167,7 @@ export class Router {
       address.type === 'node' ? presence.get(address.name) : presence.pick(address.group, run.length, sender)
     if (!target) {
       if (address.type === 'any' && presence.hasGroup(address.group)) return { rejected: 'BUSY' }
-      return { rejected: route.absence ?? 'OFFLINE' }
+      return { rejected: this.absenceOf(route) }
     }
     if (route.allowedTarget !== target) {
       if (!this.parts.policy(sender, route, target)) return { rejected: 'FORBIDDEN' }
@@ -188,7 +201,7 @@ export class Router {
     if (route.absence === 'FORBIDDEN') return { rejected: 'FORBIDDEN' }
     if (now() >= sender.member!.identity.expiresAt) return { rejected: 'TOKEN_EXPIRED' }
     if (this.parts.shedsBroadcasts()) return { rejected: 'OVERLOADED' }
-    if (!presence.hasGroup(address.group)) return { rejected: route.absence ?? 'OFFLINE' }
+    if (!presence.hasGroup(address.group)) return { rejected: this.absenceOf(route) }
     route.absence = undefined
     const prompt: Session[] = []
     const late: Session[] = []

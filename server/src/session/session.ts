@@ -115,6 +115,8 @@ export class Session {
   readonly known = new Set<Route>()
   member: Member | undefined
   private phase: 'hello' | 'admitting' | 'live' | 'closed' = 'hello'
+  /** When it began to wait for the hello, or for the registry. */
+  private phaseSince: number
   private readonly reader: FrameReader
   /** Holds the frame that is put together of several chunks, and the one before it until its run is handed on. */
   private straddling: Block | undefined
@@ -129,6 +131,10 @@ export class Session {
   private spent = 0
   private spentIn = 0
   private resting = false
+  /** Routes opened of late: each counts less as time passes. */
+  private routeOpens = 0
+  private routeOpensAt = 0
+  private opensTooFast = false
   private frameStart: { at: number; bytesIn: number } | undefined
   // The run under way: consecutive frames of one route in one chunk, handed on as one slice.
   private runRoute: Route | undefined
@@ -141,7 +147,7 @@ export class Session {
     this.parts = parts
     const { connection, limits } = parts
     this.remoteAddress = connection.remoteAddress
-    this.connectedAt = this.heardAt = this.pingedAt = parts.now()
+    this.connectedAt = this.heardAt = this.pingedAt = this.phaseSince = parts.now()
     this.reader = new FrameReader(limits.maxFrameBytesBeforeHello, (bytes) => {
       this.straddled = this.straddling
       this.straddling = parts.blocks.take(bytes)
@@ -233,7 +239,7 @@ export class Session {
   /** The next turn has come. */
   resume(): void {
     this.resting = false
-    this.parts.connection.resume()
+    if (!this.opensTooFast) this.parts.connection.resume()
   }
 
   private readonly onFrame = (bytes: Uint8Array, at: number, end: number): void => {
@@ -301,6 +307,7 @@ export class Session {
     if (this.phase === 'hello') {
       if (type !== FrameType.hello) throw new SealwayError('MALFORMED', { message: 'the first frame must be a hello' })
       this.phase = 'admitting'
+      this.phaseSince = this.parts.now()
       void this.askAdmission(decodeJson(body))
       return
     }
@@ -330,6 +337,7 @@ export class Session {
           })
         }
         this.routes.set(number, this.parts.events.open(this, number, to, scope))
+        this.countRouteOpen()
         return
       }
       case FrameType.retire: {
@@ -351,6 +359,30 @@ export class Session {
       default:
         throw new SealwayError('MALFORMED', { message: `frame type ${type} is not for a mediator` })
     }
+  }
+
+  /**
+   * A link that opens routes faster than the limit is read no further until it has made up for it: each route costs
+   * memory, and perhaps a question to the database, which others would wait behind.
+   */
+  private countRouteOpen(): void {
+    const { limits, connection, now } = this.parts
+    const { maxRouteOpensPerSecond: rate } = limits
+    const at = now()
+    this.routeOpens = Math.max(0, this.routeOpens - ((at - this.routeOpensAt) * rate) / 1_000) + 1
+    this.routeOpensAt = at
+    if (this.routeOpens <= rate || this.opensTooFast) return
+    this.opensTooFast = true
+    connection.pause()
+  }
+
+  /** Reads on when the routes opened of late are within the limit again. */
+  private settleRouteOpens(now: number): void {
+    if (!this.opensTooFast) return
+    const { maxRouteOpensPerSecond: rate } = this.parts.limits
+    if (this.routeOpens - ((now - this.routeOpensAt) * rate) / 1_000 > 0) return
+    this.opensTooFast = false
+    if (!this.resting) this.parts.connection.resume()
   }
 
   private async askAdmission(body: unknown): Promise<void> {
@@ -418,11 +450,15 @@ export class Session {
     const { limits } = this.parts
     this.settleProbes(now)
     if (this.phase === 'hello' || this.phase === 'admitting') {
-      if (now - this.connectedAt >= limits.helloTimeoutMs) {
-        this.close(
-          this.phase === 'hello' ? 'HELLO_TIMEOUT' : 'STORAGE_UNAVAILABLE',
-          `the hello was not complete within ${limits.helloTimeoutMs} ms`,
-        )
+      if (now - this.phaseSince >= limits.helloTimeoutMs) {
+        if (this.phase === 'hello') {
+          this.close('HELLO_TIMEOUT', `the hello was not complete within ${limits.helloTimeoutMs} ms`)
+        } else {
+          this.close(
+            'STORAGE_UNAVAILABLE',
+            `the database did not register this node within ${limits.helloTimeoutMs} ms`,
+          )
+        }
       }
       return
     }
@@ -430,6 +466,9 @@ export class Session {
       if (now - this.closedAt > lingerMs) this.parts.connection.destroy()
       return
     }
+    this.settleRouteOpens(now)
+    // A link that is not read cannot be heard.
+    if (this.opensTooFast) this.heardAt = now
     if (now - this.heardAt >= limits.deadAfterMs) {
       this.close('HEARTBEAT_LOST', `nothing was heard for ${limits.deadAfterMs} ms`)
       return

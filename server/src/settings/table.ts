@@ -223,6 +223,15 @@ export const limitSettings: readonly (readonly [keyof Limits, Setting<number>])[
     count('LIMIT_ROUTES', limits.maxRoutesPerLink, 'Routes that one link may hold open.', { min: 16, max: 1_048_576 }),
   ],
   [
+    'maxRouteOpensPerSecond',
+    count(
+      'LIMIT_ROUTE_OPENS',
+      limits.maxRouteOpensPerSecond,
+      'Routes that one link may open in a second, on average. A link that opens more is read more slowly.',
+      { min: 16, max: 1_048_576 },
+    ),
+  ],
+  [
     'maxExchangesPerLink',
     count('LIMIT_EXCHANGES', limits.maxExchangesPerLink, 'HTTP requests that one link may carry at once.', {
       min: 1,
@@ -273,14 +282,23 @@ export const limitSettings: readonly (readonly [keyof Limits, Setting<number>])[
   ],
   [
     'maxUnauthenticated',
-    count('LIMIT_UNAUTHENTICATED', limits.maxUnauthenticated, 'Connections without an accepted hello, at once.', {
+    count(
+      'LIMIT_UNAUTHENTICATED',
+      limits.maxUnauthenticated,
+      'Connections that have not said hello, at once. A new one takes the place of the oldest.',
+      { min: 1, max: 65_536 },
+    ),
+  ],
+  [
+    'maxUnauthenticatedPerAddress',
+    count('LIMIT_UNAUTHENTICATED_PER_ADDRESS', limits.maxUnauthenticatedPerAddress, 'The same, from one address.', {
       min: 1,
       max: 65_536,
     }),
   ],
   [
-    'maxUnauthenticatedPerAddress',
-    count('LIMIT_UNAUTHENTICATED_PER_ADDRESS', limits.maxUnauthenticatedPerAddress, 'The same, from one address.', {
+    'maxPendingHellos',
+    count('LIMIT_PENDING_HELLOS', limits.maxPendingHellos, 'Links whose hello waits for the database, at once.', {
       min: 1,
       max: 65_536,
     }),

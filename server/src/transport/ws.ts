@@ -1,5 +1,5 @@
 import type { Server as HttpServer } from 'node:http'
-import type { Connection, ConnectionEvents } from '@sealway/protocol'
+import { type Connection, type ConnectionEvents, limits } from '@sealway/protocol'
 import { type Socket, Server as SocketIoServer } from 'socket.io'
 
 /** Path under which socket.io answers on the shared port. */
@@ -13,7 +13,11 @@ const maxMessageBytes = 64 * 1024
 const goodbyeMs = 2_000
 
 /** socket.io as a plain pipe of binary frames, for browsers and for proxies that only pass WebSocket. */
-export function acceptWebSockets(server: HttpServer, onConnection: (connection: Connection) => void): SocketIoServer {
+export function acceptWebSockets(
+  server: HttpServer,
+  onConnection: (connection: Connection) => void,
+  helloTimeoutMs: number = limits.helloTimeoutMs,
+): SocketIoServer {
   const io = new SocketIoServer({
     path: wsPath,
     transports: ['websocket'],
@@ -24,12 +28,37 @@ export function acceptWebSockets(server: HttpServer, onConnection: (connection: 
     // The link has its own pings; these only end pipes whose link never began.
     pingInterval: 20_000,
     pingTimeout: 20_000,
-    connectTimeout: 5_000,
+    connectTimeout: helloTimeoutMs,
     destroyUpgrade: false,
   })
   io.attach(server)
-  io.on('connection', (socket) => onConnection(new WebSocketConnection(socket)))
+  const linked = new WeakSet<object>()
+  io.engine.on('connection', (pipe: Pipe) => {
+    cutUnlessLinked(pipe, () => linked.has(pipe), helloTimeoutMs + goodbyeMs / 4)
+  })
+  io.on('connection', (socket) => {
+    linked.add(socket.conn)
+    onConnection(new WebSocketConnection(socket))
+  })
   return io
+}
+
+/** As much of an engine.io socket as is needed to cut its connection. */
+interface Pipe {
+  readonly transport: { readonly socket?: { readonly _socket?: RawSocket } }
+  once(event: 'close', listener: () => void): unknown
+}
+
+/**
+ * Cuts a WebSocket that has not become a link in time. socket.io closes it after `connectTimeout`, but then waits 30 s for
+ * the other side to close as well.
+ */
+function cutUnlessLinked(pipe: Pipe, isLinked: () => boolean, afterMs: number): void {
+  const cut = (): void => {
+    if (!isLinked()) pipe.transport.socket?._socket?.destroy()
+  }
+  const timer = setTimeout(cut, afterMs).unref()
+  pipe.once('close', () => clearTimeout(timer))
 }
 
 /** What this file needs of engine.io beyond its public types: whether a write still waits for the kernel. */

@@ -108,11 +108,29 @@ describe('what leads nowhere is rejected by its frame id', () => {
     expect(a.rejectCodes).toEqual(['UNKNOWN_NODE'])
   })
 
-  it('and the database does not answer: OFFLINE, for all the mediator knows', async () => {
+  it('rejects with STORAGE_UNAVAILABLE while the database is down, and asks again with the next frame', async () => {
     world.registry.gate = unavailable
     a.open(1, 'nobody').send(1, noise(0))
     await world.settle()
-    expect([a.rejectCodes, a.closed]).toEqual([['OFFLINE'], false])
+    expect([a.rejectCodes, a.closed]).toEqual([['STORAGE_UNAVAILABLE'], false])
+    world.registry.gate = () => Promise.resolve()
+    a.send(1, noise(1))
+    await world.settle()
+    expect(a.rejectCodes).toEqual(['STORAGE_UNAVAILABLE', 'UNKNOWN_NODE'])
+  })
+
+  it('asks the database once for all the names that come in one turn, and not again within a second', async () => {
+    const names = Array.from({ length: 200 }, (_, i) => `nobody-${i}`)
+    for (const [i, name] of names.entries()) a.open(i + 1, name).send(i + 1, noise(i))
+    await world.settle()
+    expect([world.registry.lookups, new Set(a.rejectCodes)]).toEqual([1, new Set(['UNKNOWN_NODE'])])
+    for (const [i, name] of names.entries()) a.retire(i + 1).open(i + 1_001, name)
+    await world.settle()
+    expect(world.registry.lookups).toBe(1)
+    await world.advance(1_000)
+    a.retire(1_001).open(1, names[0]!)
+    await world.settle()
+    expect(world.registry.lookups).toBe(2)
   })
 
   it('uses no window once it was rejected, and only then', async () => {

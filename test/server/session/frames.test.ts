@@ -166,6 +166,21 @@ it('a link holds no more routes than it may', async () => {
   expect([link.closeCode, link.closed]).toEqual(['OVERLOADED', true])
 })
 
+it('a link that opens routes faster than it may is read no further until it has made up for it', async () => {
+  world = new World({ limits: { maxRouteOpensPerSecond: 100 } })
+  const link = await world.node('a')
+  const other = await world.node('b')
+  for (let i = 1; i <= 300; i++) link.open(i, 'b')
+  await world.settle()
+  link.send(1, noise(0))
+  await world.settle()
+  expect(other.delivered).toHaveLength(0)
+  await world.advance(1_500)
+  expect(other.delivered).toHaveLength(0)
+  await world.advance(1_500)
+  expect([other.delivered.length, link.closed]).toEqual([1, false])
+})
+
 it('a defect inside ends the one link with INTERNAL, is logged, and says nothing of itself', async () => {
   const session = world.relay.presence.get('sender')!
   expect(session).toBeInstanceOf(Session)

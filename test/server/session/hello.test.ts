@@ -293,8 +293,10 @@ describe('the time for a hello', () => {
     world.registry.gate = () => new Promise((resolve) => (answer = resolve))
     const link = world.connect()
     link.hello({ name: 'late', token: world.token().token })
+    await world.settle()
     await world.advance(5_000)
     expect([link.closeCode, link.closed]).toEqual(['STORAGE_UNAVAILABLE', true])
+    expect(link.closeFrame!.message).toBe('the database did not register this node within 5000 ms')
     answer()
     await world.settle()
     expect(world.registry.released).toEqual([{ name: 'late', epoch: 1 }])
@@ -326,34 +328,77 @@ it('a node that leaves while its claim is made leaves nothing behind', async () 
 })
 
 describe('links without a hello', () => {
-  it('are limited per address, and the limit counts back', async () => {
+  const from = (remoteAddress: string) => world.connect({ transport: 'tcp', remoteAddress })
+
+  it('keep nobody out: a new link of the same address takes the place of the oldest', async () => {
     world = new World({ limits: { maxUnauthenticatedPerAddress: 3 } })
-    const from = (remoteAddress: string) => world.connect({ transport: 'tcp', remoteAddress })
-    const held = [from('10.0.0.1'), from('10.0.0.1'), from('10.0.0.1')]
-    const fourth = from('10.0.0.1')
+    const held = Array.from({ length: 3 }, () => from('10.0.0.1'))
     const other = from('10.0.0.2')
+    const fourth = from('10.0.0.1')
     await world.settle()
-    expect([fourth.closeCode, fourth.closed, other.closed]).toEqual(['OVERLOADED', true, false])
-    expect(fourth.closeFrame!.reconnectInMs).toBe(2_500)
-    held[0]!.connection.destroy()
-    held[1]!.hello({ token: world.token().token })
+    expect([held[0]!.closeCode, held[0]!.closed]).toEqual(['OVERLOADED', true])
+    expect([...held.slice(1), other, fourth].map(({ closed }) => closed)).toEqual([false, false, false, false])
+    fourth.hello({ token: world.token().token })
     await world.settle()
-    const again = [from('10.0.0.1'), from('10.0.0.1')]
-    await world.settle()
-    expect(again.map(({ closed }) => closed)).toEqual([false, false])
+    expect(fourth.welcome).toBeDefined()
   })
 
-  it('are limited together, whatever their address', async () => {
-    world = new World({ limits: { maxUnauthenticated: 3 } })
-    const links = Array.from({ length: 4 }, (_, i) => world.connect({ transport: 'tcp', remoteAddress: `10.0.0.${i}` }))
+  it('stop counting when their hello has come, although the database has not answered', async () => {
+    world = new World({ limits: { maxUnauthenticatedPerAddress: 3 } })
+    let answer = () => {}
+    const answered = new Promise<void>((resolve) => (answer = resolve))
+    world.registry.gate = () => answered
+    const links: ReturnType<typeof from>[] = []
+    for (let i = 0; i < 50; i++) {
+      const link = from('10.0.0.1')
+      link.hello({ name: `n-${i}`, token: world.token().token })
+      links.push(link)
+      await world.settle()
+    }
+    answer()
     await world.settle()
-    expect(links.map(({ closeCode }) => closeCode)).toEqual([undefined, undefined, undefined, 'OVERLOADED'])
+    expect(links.filter(({ welcome }) => welcome)).toHaveLength(50)
   })
 
-  it('over a Unix socket all come from one place, and count only together', async () => {
+  it('are told to come back within a tenth of a second when few lost their place, and within a second when many did', async () => {
+    world = new World({ limits: { maxUnauthenticatedPerAddress: 1 }, random: () => 1 })
+    const links = Array.from({ length: 501 }, () => from('10.0.0.1'))
+    await world.settle()
+    const waits = links.slice(0, -1).map(({ closeFrame }) => closeFrame!.reconnectInMs!)
+    expect([waits[0], waits[9], waits.at(-1)]).toEqual([104, 140, 1_000])
+  })
+
+  it('are limited together: the address that has most of them gives up a place', async () => {
+    world = new World({ limits: { maxUnauthenticated: 4 } })
+    const crowd = Array.from({ length: 3 }, () => from('10.0.0.9'))
+    const links = [from('10.0.0.1'), from('10.0.0.2')]
+    await world.settle()
+    expect(crowd.map(({ closeCode }) => closeCode)).toEqual(['OVERLOADED', undefined, undefined])
+    expect(links.map(({ closeCode }) => closeCode)).toEqual([undefined, undefined])
+  })
+
+  it('over a Unix socket count only together', async () => {
     world = new World({ limits: { maxUnauthenticatedPerAddress: 1 } })
     const links = [1, 2, 3].map(() => world.connect({ transport: 'ipc', remoteAddress: 'ipc' }))
     await world.settle()
     expect(links.map(({ closed }) => closed)).toEqual([false, false, false])
   })
+})
+
+it('hellos that wait for the database are bounded, and the next one is told to come back soon', async () => {
+  world = new World({ limits: { maxPendingHellos: 2 } })
+  let answer = () => {}
+  const answered = new Promise<void>((resolve) => (answer = resolve))
+  world.registry.gate = () => answered
+  const links = ['a', 'b', 'c'].map((name) => {
+    const link = world.connect()
+    link.hello({ name, token: world.token().token })
+    return link
+  })
+  await world.settle()
+  expect(links.map(({ closeCode }) => closeCode)).toEqual([undefined, undefined, 'OVERLOADED'])
+  expect(links[2]!.closeFrame!.reconnectInMs).toBe(550)
+  answer()
+  await world.settle()
+  expect(links.map(({ welcome }) => welcome?.name)).toEqual(['a', 'b', undefined])
 })

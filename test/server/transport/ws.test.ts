@@ -1,5 +1,5 @@
 import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import type { Connection } from '@sealway/protocol'
 import type { Server as SocketIoServer } from 'socket.io'
 import { io, type Socket } from 'socket.io-client'
@@ -218,4 +218,29 @@ it('one that never begins its link is closed', async () => {
 it('there is no other transport of socket.io: long polling is refused', async () => {
   const response = await fetch(`http://127.0.0.1:${port}/socket.io/?EIO=4&transport=polling`)
   expect(response.status).toBe(400)
+})
+
+it.each([
+  ['says nothing', ''],
+  ['says nothing of use', '\x81\x810000\x04'],
+])('a WebSocket that %s is cut in time, although it does not take part in closing', async (_, said) => {
+  const quick = createServer()
+  const io = acceptWebSockets(quick, () => {}, 100)
+  await new Promise<void>((resolve) => quick.listen(0, '127.0.0.1', resolve))
+  const socket = connect((quick.address() as AddressInfo).port, '127.0.0.1')
+  try {
+    const ended = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+    socket.on('error', () => {}).resume()
+    const handshake = [
+      ...['GET /socket.io/?EIO=4&transport=websocket HTTP/1.1', 'Host: x', 'Connection: Upgrade', 'Upgrade: websocket'],
+      ...['Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=='],
+    ]
+    socket.write(`${handshake.join('\r\n')}\r\n\r\n`)
+    socket.once('data', () => socket.write(said, 'latin1'))
+    await ended
+  } finally {
+    socket.destroy()
+    io.engine.close()
+    await new Promise((resolve) => quick.close(resolve))
+  }
 })
