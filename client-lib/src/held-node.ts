@@ -1,6 +1,7 @@
 import { SealwayError } from '@sealway/protocol'
 import { connect, type Node } from './node.js'
 import type { ConnectOptions } from './options.js'
+import { follow } from './session/timers.js'
 
 /** A node that somebody else connects, and drains. */
 export interface SharedNode {
@@ -66,9 +67,14 @@ export class HeldNode {
   private async own(options: ConnectOptions): Promise<Node> {
     const leaving = new AbortController()
     this.giveUp = () => leaving.abort()
+    const unfollow = options.signal && follow(leaving, options.signal)
     try {
-      const { signal } = options
-      return await connect({ ...options, signal: signal ? AbortSignal.any([signal, leaving.signal]) : leaving.signal })
+      const node = await connect({ ...options, signal: leaving.signal })
+      if (unfollow) void node.closed.then(unfollow)
+      return node
+    } catch (error) {
+      unfollow?.()
+      throw error
     } finally {
       // From now on the signal would close it, where it is to be drained.
       this.giveUp = undefined

@@ -422,6 +422,7 @@ export class Node {
     this.handover.end()
     if (error) this.events.emit('disconnected', { error })
     this.registration.done(error ?? this.lifetime.closedError())
+    this.registration.end()
     this.lifetime.over(error)
   }
 

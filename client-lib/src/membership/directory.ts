@@ -1,5 +1,6 @@
 import { type Peer, type PeerChange, parseGroup, type Query } from '@sealway/protocol'
 import type { WaitOptions } from '../messaging/deadline.js'
+import { onAbort } from '../session/abort-listener.js'
 import type { Link } from '../session/link.js'
 import type { Logger } from '../session/log.js'
 import { signalAfter, type Timers } from '../session/timers.js'
@@ -37,13 +38,12 @@ export class Directory {
     const reader = watches.open(name, () => {
       if (connected()) this.query('unwatch', name, undefined).catch(() => {})
     })
-    const onAbort = (): void => reader.end()
-    options?.signal?.addEventListener('abort', onAbort, { once: true })
+    const unlisten = options?.signal && onAbort(options.signal, () => reader.end())
     try {
       reader.refresh(name, await this.ask('watch', name, options))
       yield* { [Symbol.asyncIterator]: () => reader }
     } finally {
-      options?.signal?.removeEventListener('abort', onAbort)
+      unlisten?.()
       await reader.return()
     }
   }

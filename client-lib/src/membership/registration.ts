@@ -1,5 +1,6 @@
 import { SealwayError } from '@sealway/protocol'
 import { aborted } from '../messaging/deadline.js'
+import { onAbort } from '../session/abort-listener.js'
 import type { Timers } from '../session/timers.js'
 
 export interface RegistrationParts {
@@ -22,6 +23,7 @@ export class Registration {
   /** It came to an end, either way. */
   isDone = false
   private onDone: ((error?: SealwayError) => void) | undefined
+  private unlisten: (() => void) | undefined
   private readonly parts: RegistrationParts
 
   constructor(parts: RegistrationParts) {
@@ -33,16 +35,16 @@ export class Registration {
     const { url, timeoutMs, signal, timers, giveUp, close } = this.parts
     return new Promise((resolve, reject) => {
       const timer = Number.isFinite(timeoutMs) ? timers.set(() => giveUp(this.tooLate()), timeoutMs) : undefined
-      const onAbort = (): void => giveUp(aborted(`connecting to ${url}`, signal!, 'not-delivered'))
+      const abort = (): void => giveUp(aborted(`connecting to ${url}`, signal!, 'not-delivered'))
       this.onDone = (error) => {
         this.onDone = undefined
         timers.clear(timer)
         if (error) reject(error)
         else resolve()
       }
-      if (signal?.aborted) return onAbort()
-      // It stays: the same signal closes the node later.
-      signal?.addEventListener('abort', () => (this.onDone ? onAbort() : close()), { once: true })
+      if (signal?.aborted) return abort()
+      // Until the node has ended: the same signal closes it later.
+      this.unlisten = signal && onAbort(signal, () => (this.onDone ? abort() : close()))
     })
   }
 
@@ -50,6 +52,11 @@ export class Registration {
   done(error?: SealwayError): void {
     this.isDone = true
     this.onDone?.(error)
+  }
+
+  /** The node has ended: nothing is left for the signal to close. */
+  end(): void {
+    this.unlisten?.()
   }
 
   private tooLate(): SealwayError {

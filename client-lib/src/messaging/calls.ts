@@ -1,5 +1,6 @@
 import { type Code, Numbered, type Outcome, SealwayError } from '@sealway/protocol'
 import type { SealingFlow } from '../crypto/seal.js'
+import { onAbort } from '../session/abort-listener.js'
 import type { Timers } from '../session/timers.js'
 import { errorOf } from './answer-error.js'
 import type { Waiter } from './bundle.js'
@@ -28,7 +29,7 @@ export abstract class Pending extends Timed implements Waiter {
   /** Set while it waits for room. */
   leaveQueue: (() => void) | undefined
   private readonly startedAt: number
-  /** Takes its listener off the user's signal. */
+  /** Ends the wait for the user's signal. */
   private readonly unlisten: (() => void) | undefined
 
   constructor(
@@ -43,9 +44,7 @@ export abstract class Pending extends Timed implements Waiter {
     this.startedAt = calls.clock()
     calls.deadlines.add(this, timeoutMs)
     if (!signal) return
-    const onAbort = (): void => this.giveUp((outcome) => aborted(this.what, signal, outcome))
-    signal.addEventListener('abort', onAbort, { once: true })
-    this.unlisten = () => signal.removeEventListener('abort', onAbort)
+    this.unlisten = onAbort(signal, () => this.giveUp((outcome) => aborted(this.what, signal, outcome)))
   }
 
   expire(): void {

@@ -1,4 +1,5 @@
 import { type Limits, SealwayError } from '@sealway/protocol'
+import { onAbort } from '../session/abort-listener.js'
 import type { Timers } from '../session/timers.js'
 
 /** What every verb takes. */
@@ -40,11 +41,10 @@ export function watchDeadline(
 ): () => void {
   const timer = timers.set(() => onGiveUp('timeout'), Math.ceil(timeoutMs))
   if (!signal) return () => timers.clear(timer)
-  const onAbort = (): void => onGiveUp('abort')
-  signal.addEventListener('abort', onAbort, { once: true })
+  const unlisten = onAbort(signal, () => onGiveUp('abort'))
   return () => {
     timers.clear(timer)
-    signal.removeEventListener('abort', onAbort)
+    unlisten()
   }
 }
 

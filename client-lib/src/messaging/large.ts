@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { Kind, type SealwayError } from '@sealway/protocol'
+import { onAbort } from '../session/abort-listener.js'
 import type { Timers } from '../session/timers.js'
 import type { Acked } from './acked.js'
 import type { Call, Pending } from './calls.js'
@@ -48,13 +49,12 @@ export class Large {
         timeoutMs,
         ...this.take(name, meta, 0),
         settled: (error) => {
-          signal?.removeEventListener('abort', onAbort)
+          unlisten?.()
           if (error) reject(signal?.aborted ? aborted(what, signal, 'unknown') : error)
           else resolve()
         },
       })
-      const onAbort = (): void => stop()
-      signal?.addEventListener('abort', onAbort, { once: true })
+      const unlisten = signal && onAbort(signal, stop)
     })
   }
 

@@ -4,6 +4,7 @@ import { defer, mergeMap, Observable } from 'rxjs'
 import { HeldNode, type NodeOptions } from '../held-node.js'
 import type { BroadcastReport } from '../messaging/report.js'
 import type { Node } from '../node.js'
+import { follow } from '../session/timers.js'
 import { thrownToObserver } from './failure.js'
 import { Listeners, type NodeListeners, type NodeStatus } from './listeners.js'
 import { recordOf } from './record.js'
@@ -98,15 +99,17 @@ export class SealwayClient extends ClientProxy<NodeListeners, NodeStatus> {
     const { data: body, options } = recordOf(data)
     const { to = this.to, in: _, input: __, signal, ...rest } = options
     const gone = new AbortController()
+    const unfollow = signal && follow(gone, signal)
     connectedNode(this.held)
       .call(to, this.normalizePattern(pattern as MsPattern), body, {
         ...rest,
-        signal: signal ? AbortSignal.any([signal, gone.signal]) : gone.signal,
+        signal: gone.signal,
       })
       .then(
         (response) => callback({ response, isDisposed: true }),
         (error: unknown) => callback({ err: thrownToObserver(error) }),
       )
+      .finally(unfollow)
     return () => gone.abort()
   }
 

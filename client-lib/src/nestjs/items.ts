@@ -1,6 +1,7 @@
 import { SealwayError } from '@sealway/protocol'
 import { type Observable, type Subscription, take, takeWhile, toArray } from 'rxjs'
 import { Fifo } from '../messaging/lines.js'
+import { onAbort } from '../session/abort-listener.js'
 
 /** An observable cannot be told to wait; beyond this many values that nobody has read yet its stream is given up. */
 export const maxWaitingValues = 16_384
@@ -82,13 +83,12 @@ export function oneValue(source: Observable<unknown>, signal: AbortSignal): Prom
       next: (values) => resolve(values.length > 1 ? noItems() : values[0]),
       error: reject,
     })
-    const onAbort = (): void => {
+    const abort = (): void => {
       subscription.unsubscribe()
       reject(signal.reason)
     }
-    signal.addEventListener('abort', onAbort, { once: true })
-    subscription.add(() => signal.removeEventListener('abort', onAbort))
-    if (signal.aborted) onAbort()
+    subscription.add(onAbort(signal, abort))
+    if (signal.aborted) abort()
   })
 }
 

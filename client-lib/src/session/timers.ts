@@ -1,3 +1,5 @@
+import { onAbort } from './abort-listener.js'
+
 /** Time as this library uses it; tests hand in their own. */
 export interface Timers {
   /** ms, never set back. */
@@ -19,10 +21,28 @@ export const realTimers: Timers = {
   clear: (timer) => clearTimeout(timer as NodeJS.Timeout | undefined),
 }
 
+/** @returns a function that ends it */
+export function follow(controller: AbortController, signal: AbortSignal): () => void {
+  if (!signal.aborted) return onAbort(signal, () => controller.abort(signal.reason))
+  controller.abort(signal.reason)
+  return () => {}
+}
+
 /** A signal that fires after `ms`, or when one of `others` does; `done` ends the wait. */
-export function signalAfter(timers: Timers, ms: number, ...others: (AbortSignal | undefined)[]) {
+export function signalAfter(
+  timers: Timers,
+  ms: number,
+  ...others: (AbortSignal | undefined)[]
+): { readonly signal: AbortSignal; readonly done: () => void } {
   const controller = new AbortController()
   const timer = timers.setBackground(() => controller.abort(), ms)
-  const signals = [controller.signal, ...others.filter((signal) => signal !== undefined)]
-  return { signal: AbortSignal.any(signals), done: () => timers.clear(timer) }
+  // Not AbortSignal.any: on Node 20 a signal that lives long keeps something of each signal that follows it.
+  const unlisten = others.map((signal) => signal && follow(controller, signal))
+  return {
+    signal: controller.signal,
+    done: () => {
+      timers.clear(timer)
+      for (const end of unlisten) end?.()
+    },
+  }
 }

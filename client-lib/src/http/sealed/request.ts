@@ -1,4 +1,3 @@
-import { EventEmitter, getMaxListeners, setMaxListeners } from 'node:events'
 import { quote, type RawHeaders, SealwayError } from '@sealway/protocol'
 import { endToEnd } from '../hop-by-hop.js'
 import type { Content, FetchBody } from './body.js'
@@ -49,18 +48,9 @@ export function readWanted(input: string | URL | Request, init: FetchOptions): W
     headers: headersOf(init.headers ?? request?.headers),
     body,
     redirect: redirectOf(init.redirect ?? (request?.redirect as FetchOptions['redirect']) ?? 'follow'),
-    signal: shared(init.signal ?? request?.signal ?? undefined),
+    signal: init.signal ?? request?.signal ?? undefined,
   }
 }
-
-/** One signal for many requests is usual, as with `fetch`: Node would warn of a leak from the eleventh on. */
-function shared(signal: AbortSignal | undefined): AbortSignal | undefined {
-  if (signal && getMaxListeners(signal) === EventEmitter.defaultMaxListeners) setMaxListeners(manyRequests, signal)
-  return signal
-}
-
-/** As many as Node's own fetch allows. */
-const manyRequests = 1_500
 
 const usualMethod = /^(?:delete|get|head|options|patch|post|put)$/i
 const forbiddenMethod = /^(?:connect|trace|track)$/i

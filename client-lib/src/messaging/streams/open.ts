@@ -1,4 +1,5 @@
 import { SealwayError, writeU32 } from '@sealway/protocol'
+import { onAbort } from '../../session/abort-listener.js'
 import { aborted, refuseAborted } from '../deadline.js'
 import type { Outlet } from '../outlet.js'
 import { messageBytes, writeMessage } from '../payload.js'
@@ -59,7 +60,7 @@ export function openStream(parts: StreamsParts, registry: Registry, asked: Asked
     stream.onOver = (error) => {
       opening.done()
       parts.timers.clear(timer)
-      signal?.removeEventListener('abort', onAbort)
+      unlisten?.()
       source?.close(error)
       reject(error)
     }
@@ -67,7 +68,7 @@ export function openStream(parts: StreamsParts, registry: Registry, asked: Asked
   const opening = new Opening(calls, stream.number, outlet, what, timeoutMs, undefined, (error) =>
     stream.fail(error, error.outcome === 'unknown'),
   )
-  const onAbort = (): void => {
+  const abort = (): void => {
     const left = opening.flow !== undefined
     const error = aborted(what, signal!, left ? 'unknown' : 'not-delivered')
     inbound.drop(error)
@@ -80,7 +81,7 @@ export function openStream(parts: StreamsParts, registry: Registry, asked: Asked
     stream.fail(new SealwayError('TIMEOUT', { message, outcome, hop: 'client', target: outlet.to }), left)
   }
   const timer = leftMs === undefined ? undefined : parts.timers.setBackground(onCallerGone, leftMs)
-  signal?.addEventListener('abort', onAbort, { once: true })
+  const unlisten = signal && onAbort(signal, abort)
   stream.onEnd = () => stream.finish()
   const reader = new StreamReader(stream, inbound, limits.maxBodyBytes, accepted, source !== undefined)
   const first = inbound.begin()
