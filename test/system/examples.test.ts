@@ -55,7 +55,7 @@ async function run(name: string): Promise<{ code: number | null; output: string 
 
 describe('the examples', () => {
   it('are all run by a test', () => {
-    const files = readdirSync(join(repositoryRoot, 'examples')).filter((file) => file.endsWith('.ts'))
+    const files = readdirSync(join(repositoryRoot, 'examples')).filter((file) => /\.[jt]s$/.test(file))
     expect(files.map((file) => file.slice(0, -3)).sort()).toEqual([...whole, ...others.keys()].sort())
     for (const test of others.values()) expect(existsSync(join(__dirname, `${test}.test.ts`))).toBe(true)
   })
