@@ -178,11 +178,15 @@ const stepText = (step: number | string): string => {
 const isBytes = (value: object, tag: string): boolean =>
   ArrayBuffer.isView(value) || tag === 'ArrayBuffer' || tag === 'SharedArrayBuffer' || tag === 'Blob' || tag === 'File'
 
-/** An object literal, of this realm or another one, or an object without a prototype. */
+/**
+ * An object literal, of this realm or another one, or an object without a prototype. A prototype that is empty and has
+ * none itself is no class: querystring.parse, and the `request.params` of Fastify, have one.
+ */
 function isPlainObject(value: object): boolean {
   const prototype = Object.getPrototypeOf(value)
   if (prototype === null || prototype === Object.prototype) return true
-  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf')
+  if (Object.getPrototypeOf(prototype) !== null) return false
+  return Object.hasOwn(prototype, 'isPrototypeOf') || Reflect.ownKeys(prototype).length === 0
 }
 
 /** @param tag what Object.prototype.toString calls it */

@@ -45,7 +45,10 @@ const examples: { readonly [row: string]: readonly Example[] } = {
   'finite numbers': exactly(-0, [-0], { a: -0, b: 0, c: 1e21, d: 5e-324, e: Number.MAX_SAFE_INTEGER }),
   arrays: [...exactly([], [1, ['a', [null]]]), { sent: Object.assign([1], { extra: 2 }), got: [1] }],
   'object literals': [...exactly({}, { a: { b: [{ c: 'd' }] } }), { sent: { a: 1, [Symbol('s')]: 2 }, got: { a: 1 } }],
-  'objects without a prototype': [{ sent: { in: withoutPrototype }, got: { in: { a: 1 } } }],
+  'objects without a prototype': [
+    { sent: { in: withoutPrototype }, got: { in: { a: 1 } } },
+    { sent: Object.assign(Object.create(Object.create(null)), { a: 1 }), got: { a: 1 } }, // request.params of Fastify
+  ],
   getters: [
     {
       sent: {
