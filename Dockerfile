@@ -3,7 +3,7 @@
 # dashboard that it hands to browsers is in files that it never reads as code.
 # `--target node` builds the example services instead.
 
-FROM node:20-slim AS sources
+FROM node:24-slim AS sources
 WORKDIR /app
 COPY package.json package-lock.json .npmrc tsconfig.json tsconfig.base.json ./
 COPY protocol/package.json protocol/

@@ -26,6 +26,11 @@ const compose = parse(read('docker-compose.yml'), { merge: true }) as {
 const services = Object.entries(compose.services)
 const mediator = compose.services.mediator!
 
+it('the images use a release of Node that is supported: 24, until April 2028', () => {
+  const bases = [...read('Dockerfile').matchAll(/^FROM (node:\S+)/gm)].map(([, image]) => image)
+  expect(bases).toEqual(['node:24-slim'])
+})
+
 describe('docker-compose.yml', () => {
   it('runs MySQL 8.4, the mediator and two example nodes', () => {
     expect(compose.services.mysql!.image).toBe('mysql:8.4')

@@ -116,7 +116,7 @@ PAGE_PORT=${port}
 /** @param vendored whether our packages lie in vendor/ */
 function dockerfile({ name, language, port }: Answers, vendored: boolean): string {
   const manifests = `COPY package.json package-lock.json* ./\n${vendored ? 'COPY vendor vendor\n' : ''}`
-  const build = `FROM node:20-slim AS build
+  const build = `FROM node:24-slim AS build
 WORKDIR /app
 ${manifests}RUN npm install --no-audit --no-fund
 COPY tsconfig.json ./
@@ -131,7 +131,7 @@ RUN npm run build
   return `# docker build -t ${name} .
 # docker run --rm --env-file .env -e PAGE_HOST=0.0.0.0 -p 127.0.0.1:${port}:${port} ${name}
 # In a container 127.0.0.1 is the container itself: SEALWAY_URL must be an address at which it reaches the mediator.
-${stage}FROM node:20-slim
+${stage}FROM node:24-slim
 ENV NODE_ENV=production
 WORKDIR /app
 ${manifests}RUN npm install --omit=dev --no-audit --no-fund && npm cache clean --force

@@ -85,6 +85,12 @@ describe('create-sealway', () => {
     expect(read('x/src/main.ts')).toContain(`'orders'`)
     expect(env()).toMatchObject({ SEALWAY_URL: 'wss://m.example', PAGE_PORT: '8080' })
     expect(existsSync(join(folder, 'x/tsconfig.json'))).toBe(true)
+    // A release that is supported until April 2028; the oldest that the packages run on is older.
+    expect([...read('x/Dockerfile').matchAll(/^FROM (node:\S+)/gm)].map(([, image]) => image)).toEqual([
+      'node:24-slim',
+      'node:24-slim',
+    ])
+    expect(JSON.parse(read('x/package.json')).engines).toEqual({ node: '>=20.19' })
   })
 
   it.each([

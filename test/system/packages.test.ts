@@ -7,6 +7,9 @@ import { build, repositoryRoot, runProgram, startProgram } from '../support/prog
 const key = 'mk1_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8'
 const packages = ['protocol', 'client-lib'] as const
 
+/** Files that no package ships. */
+const madeHow = /\.tsbuildinfo$|\.built$|^(package\/)?(src|test)\/|^(?!template\/).*\.test\.|node_modules/
+
 let folder: string
 let started: TestMediator
 beforeAll(async () => {
@@ -134,8 +137,30 @@ describe.each(packages)('the package in %s', (workspace) => {
     ]) {
       expect(files).toContain(file)
     }
-    expect(files.filter((file) => /\.tsbuildinfo$|\/src\/|\.test\.|node_modules/.test(file))).toEqual([])
+    expect(files.filter((file) => madeHow.test(file))).toEqual([])
     const { dependencies = {} } = JSON.parse(readFileSync(join(repositoryRoot, workspace, 'package.json'), 'utf8'))
     expect(Object.keys(dependencies)).toEqual(workspace === 'protocol' ? [] : ['@sealway/protocol'])
   })
+
+  it('has one set of source maps, beside its ES modules, and no sources in them', () => {
+    runProgram('tar', ['xzf', tarball, '-C', folder])
+    const at = join(folder, 'package', 'dist')
+    const files = readdirSync(at, { recursive: true, encoding: 'utf8' })
+    const maps = files.filter((file) => file.endsWith('.map'))
+    expect(maps.filter((file) => !file.startsWith('esm/'))).toEqual([])
+    expect(maps).toHaveLength(files.filter((file) => file.startsWith('esm/') && file.endsWith('.js')).length)
+    for (const map of maps) expect(JSON.parse(readFileSync(join(at, map), 'utf8'))).not.toHaveProperty('sourcesContent')
+    for (const file of files.filter((name) => /^cjs\/.*\.js$/.test(name))) {
+      expect([file, readFileSync(join(at, file), 'utf8').includes('sourceMappingURL')]).toEqual([file, false])
+    }
+    rmSync(join(folder, 'package'), { recursive: true })
+  })
+})
+
+it.each(['server', 'scaffold'])('the package in %s holds nothing of how it was made', (workspace) => {
+  const { output } = runProgram('npm', ['pack', '-w', workspace, '--dry-run', '--json', '--silent'])
+  const [{ files }] = JSON.parse(output) as [{ files: { path: string }[] }]
+  const paths = files.map(({ path }) => path)
+  expect(paths).toContain('dist/main.js')
+  expect(paths.filter((path) => madeHow.test(path))).toEqual([])
 })
