@@ -40,6 +40,7 @@ export type { HandledMessage, ReceivedMessage, SentEvent, SettledEvent, Verb } f
 export type { NodeEvents } from './messaging/events.js'
 export { type ExpectedFailure, expectError, isExpected } from './messaging/expected.js'
 export type { AfterHook, BeforeHook, Handled, PluginHooks } from './messaging/hooks.js'
+export { detached } from './messaging/inherited.js'
 export type { MetaOptions } from './messaging/meta.js'
 export type { Handler, HandlerOptions, Middleware } from './messaging/middleware.js'
 export type { Codec } from './messaging/payload.js'

@@ -36,6 +36,7 @@ import type { Verb } from './messaging/diagnostics.js'
 import { Emitter, type NodeEvents } from './messaging/events.js'
 import { type ExpectedFailure, expectError, isExpected } from './messaging/expected.js'
 import type { AfterHook, BeforeHook, PluginHooks } from './messaging/hooks.js'
+import { detached } from './messaging/inherited.js'
 import { Messenger } from './messaging/messenger.js'
 import type { Handler, HandlerOptions, HandlerSteps, Middleware } from './messaging/middleware.js'
 import { eventEntry, eventFlag } from './messaging/payload.js'
@@ -307,8 +308,9 @@ export class Node {
       },
       callEvent: (to, event, body, waiting) =>
         this.run(waiting, (left) => messenger.call(to, event, body, left, eventFlag)),
-      ask: (to, group) => messenger.call(to, subscriptionsAction, { group }, { timeout: askTimeoutMs }),
-      tell: (group, list) => this.run(undefined, () => messenger.broadcast(group, subscribedAction, list)),
+      ask: (to, group) => detached(() => messenger.call(to, subscriptionsAction, { group }, { timeout: askTimeoutMs })),
+      tell: (group, list) =>
+        detached(() => this.run(undefined, () => messenger.broadcast(group, subscribedAction, list))),
       members: (group) => this.peers(group, { timeout: askTimeoutMs }),
       watch: (group) => this.watchPeers(group),
     })

@@ -145,7 +145,10 @@ export class Answers {
       if (delivery.corr >= 0) this.reply(delivery, ReplyStatus.failed, { code: error.code, data: error.data })
       return
     }
-    this.crashed(delivery.action, delivery.from, error, what)
+    if (isCancelled(delivery, error)) {
+      const { action, from } = delivery
+      this.parts.logger.debug({ action, from, err: error }, 'a handler ended because its caller gave up')
+    } else this.crashed(delivery.action, delivery.from, error, what)
     // The message goes back, the stack stays here.
     if (delivery.corr >= 0) this.reply(delivery, ReplyStatus.exception, { message: messageOf(error) })
   }
@@ -227,3 +230,7 @@ export class Answers {
 
 /** The log names the action beside it. */
 const unsendable = 'the answer of a handler cannot be sent'
+
+/** What a handler asks of others is cancelled with its caller: that is no crash. */
+const isCancelled = ({ cancelled }: Delivery, error: unknown): boolean =>
+  cancelled !== undefined && error instanceof SealwayError && (error === cancelled || error.cause === cancelled)

@@ -6,6 +6,7 @@ import { errorOf } from './answer-error.js'
 import type { Waiter } from './bundle.js'
 import { aborted } from './deadline.js'
 import { Deadlines, Timed } from './deadlines.js'
+import { followCaller } from './inherited.js'
 import type { Outlet } from './outlet.js'
 import type { Unacked } from './unacked.js'
 
@@ -31,6 +32,8 @@ export abstract class Pending extends Timed implements Waiter {
   private readonly startedAt: number
   /** Ends the wait for the user's signal. */
   private readonly unlisten: (() => void) | undefined
+  /** Ends the wait for the caller of the handler that asks. */
+  private readonly unfollow: (() => void) | undefined
 
   constructor(
     readonly calls: Calls,
@@ -43,6 +46,7 @@ export abstract class Pending extends Timed implements Waiter {
     super()
     this.startedAt = calls.clock()
     calls.deadlines.add(this, timeoutMs)
+    this.unfollow = followCaller((error) => this.giveUp(error))
     if (!signal) return
     this.unlisten = onAbort(signal, () => this.giveUp((outcome) => aborted(this.what, signal, outcome)))
   }
@@ -60,6 +64,7 @@ export abstract class Pending extends Timed implements Waiter {
   private stopWatch(): void {
     this.calls.deadlines.remove(this)
     this.unlisten?.()
+    this.unfollow?.()
   }
 
   sealed(flow: SealingFlow, counter: number, kept: Unacked | undefined): void {

@@ -96,6 +96,8 @@ export class Delivery implements Command, Context {
   private decodedMeta: typeof noMeta | undefined
   private controller: AbortController | undefined
   private abortReason: SealwayError | undefined
+  /** What its handler asks of others. */
+  private followers: Set<(reason: SealwayError) => void> | undefined
   /** Where its answer is kept, if it may come again. */
   outcome: Outcome | undefined
   /** Sender and the user's id, if it has one. */
@@ -247,11 +249,35 @@ export class Delivery implements Command, Context {
     return this.abortReason
   }
 
+  /**
+   * What its handler asks of others follows its sender who gave up. A deadline they have inherited, so each ends by its
+   * own; and a message that is kept comes again when its sender is back, so it goes on where that one has left.
+   */
+  get cancelled(): SealwayError | undefined {
+    const reason = this.abortReason
+    if (reason === undefined || reason.code === 'TIMEOUT') return undefined
+    return this.outcome && reason.code === 'PEER_GONE' ? undefined : reason
+  }
+
+  onCancel(run: (reason: SealwayError) => void): () => void {
+    this.followers ??= new Set()
+    const { followers } = this
+    followers.add(run)
+    return () => followers.delete(run)
+  }
+
+  /** Something came beside the body. */
+  get hasMeta(): boolean {
+    return (this.encoding & metaFlag) !== 0
+  }
+
   abort(reason: SealwayError): void {
     if (this.abortReason) return
     this.abortReason = reason
     this.controller?.abort(reason)
     this.run?.aborted()
+    if (!this.cancelled || !this.followers) return
+    for (const follower of [...this.followers]) if (this.followers.delete(follower)) follower(reason)
   }
 
   fail(code: string, data?: unknown): ExpectedError {

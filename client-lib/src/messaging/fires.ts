@@ -1,4 +1,5 @@
 import { Kind, type Limits } from '@sealway/protocol'
+import { withCallerMeta } from './caller-meta.js'
 import { refuseAborted, timeoutOf } from './deadline.js'
 import type { Large } from './large.js'
 import { encodeMeta } from './meta.js'
@@ -32,7 +33,7 @@ export class Fires {
   send(outlet: Outlet, action: string, body: unknown, options: SendOptions | undefined): Promise<void> {
     const { actions, policies, limits, body: writer, waiting } = this.parts
     const name = actions.encode(action)
-    const meta = encodeMeta(options, Buffer.from)
+    const meta = encodeMeta(withCallerMeta(options), Buffer.from)
     if (options?.signal) refuseAborted(options.signal, `send ${action} to ${outlet.to}`)
     const defaultMs = policies.for(outlet.to, action)?.timeoutMs ?? sendTimeoutMs
     const timeoutMs = timeoutOf(options, defaultMs, limits.maxCallTimeoutMs)

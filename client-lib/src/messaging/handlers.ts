@@ -213,11 +213,9 @@ export class Handlers {
     const began = diagnostics.handled.hasSubscribers ? this.parts.timers.monotonic() : undefined
     try {
       if (entry.once) this.table.delete(entry.name)
-      // Only who is waited for: entering a context costs more than the whole rest of a fire.
-      result =
-        delivery.deadline === undefined
-          ? entry.run(delivery, delivery)
-          : runFor(delivery, entry.run, delivery, delivery)
+      // Only where there is something to inherit: entering a context costs more than the whole rest of a fire.
+      const inherits = delivery.deadline !== undefined || delivery.stream !== undefined || delivery.hasMeta
+      result = inherits ? runFor(delivery, entry.run, delivery, delivery) : entry.run(delivery, delivery)
       // Not its own `then`: a strange one could throw, or call back twice.
       if (isThenable(result)) pending = Promise.resolve(result)
     } catch (error) {

@@ -1,6 +1,7 @@
 import { Kind, SealwayError } from '@sealway/protocol'
 import type { Timers } from '../session/timers.js'
 import { Acked } from './acked.js'
+import { withCallerMeta } from './caller-meta.js'
 import { Call, type Calls, type Pending } from './calls.js'
 import type { Large } from './large.js'
 import { encodeMeta } from './meta.js'
@@ -50,7 +51,7 @@ export class Launcher {
     let meta: Uint8Array | undefined
     try {
       name = actions.encode(action)
-      meta = encodeMeta(options, Buffer.from)
+      meta = encodeMeta(withCallerMeta(options), Buffer.from)
     } catch (error) {
       pending.fail(error as SealwayError)
       return

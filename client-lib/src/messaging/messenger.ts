@@ -17,6 +17,7 @@ import { signalAfter, type Timers } from '../session/timers.js'
 import type { Receipt } from './acked.js'
 import { Answers } from './answers.js'
 import type { Waiter } from './bundle.js'
+import { withCallerMeta } from './caller-meta.js'
 import { Calls, type Pending } from './calls.js'
 import { deliveryOf } from './delivery.js'
 import { Departures, returnGraceMs } from './departures.js'
@@ -325,7 +326,8 @@ export class Messenger {
     const { limits, clock } = this.parts
     const timeoutMs = this.questions.timeout(options, limits.callTimeoutMs, outlet.to, action)
     const leftMs = callerWaitsMs(clock)
-    const told = leftMs === undefined ? options : { ...options, meta: { ...options.meta, [leftField]: leftMs } }
+    const full = withCallerMeta(options)
+    const told = leftMs === undefined ? full : { ...full, meta: { ...full?.meta, [leftField]: leftMs } }
     const meta = encodeMeta(told, Buffer.from)
     return this.streams.open({ outlet, action, name, meta, body, options, timeoutMs, leftMs, ready })
   }

@@ -4,7 +4,7 @@ import { Broadcast } from './broadcast.js'
 import { Call, type Calls, type Pending } from './calls.js'
 import { refuseAborted, timeoutOf, type WaitOptions } from './deadline.js'
 import { checkNeed, Gather } from './gather.js'
-import { withinCaller } from './inherited.js'
+import { detached, withinCaller } from './inherited.js'
 import type { Launcher } from './launcher.js'
 import type { Outlet } from './outlet.js'
 import type { Outlets } from './outlets.js'
@@ -89,14 +89,9 @@ export class Questions {
 
   /** Which groups a node is in, as it says itself. */
   async groupsOf(name: string, scope: string): Promise<readonly string[]> {
-    const answer = await this.ask(
-      this.parts.outlets.get(name, scope),
-      groupsAction,
-      undefined,
-      undefined,
-      groupsTimeoutMs,
-      0,
-    )
+    const outlet = this.parts.outlets.get(name, scope)
+    // All handlers share the answer, so it belongs to no caller.
+    const answer = await detached(() => this.ask(outlet, groupsAction, undefined, undefined, groupsTimeoutMs, 0))
     if (Array.isArray(answer) && answer.every((group) => typeof group === 'string')) return Object.freeze(answer)
     throw new SealwayError('MALFORMED', { message: `${name} named no groups`, hop: 'receiver', target: name })
   }

@@ -373,7 +373,7 @@ describe('a request that fails', () => {
     const { signal } = new AbortController()
     const responses = await Promise.all(Array.from({ length: 100 }, () => client.fetch('http://server/', { signal })))
     // Node warns of a leak beyond its limit, which stays as it was.
-    expect(getEventListeners(signal, 'abort')).toHaveLength(1)
+    expect(getEventListeners(signal, 'abort').length).toBeLessThanOrEqual(1)
     expect(getMaxListeners(signal)).toBe(EventEmitter.defaultMaxListeners)
     for (const response of responses) expect(await response.text()).toBe('ok')
     await until(() => getEventListeners(signal, 'abort').length === 0, 'nobody listens')

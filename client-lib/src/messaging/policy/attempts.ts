@@ -1,6 +1,7 @@
 import { type Outcome, SealwayError } from '@sealway/protocol'
 import type { Timers } from '../../session/timers.js'
 import { aborted, watchDeadline } from '../deadline.js'
+import { followCaller } from '../inherited.js'
 import { type Balancer, keyAt } from './balance.js'
 import { type Breakers, type Pass, verdictOn } from './breaker.js'
 import type { Resolved } from './policy.js'
@@ -155,6 +156,7 @@ export class Attempts {
       const what = `call ${action} to ${to}`
       const settle = (error?: SealwayError): void => {
         stopWatch()
+        unfollow?.()
         this.pauses.delete(settle)
         if (error) reject(error)
         else resolve()
@@ -162,6 +164,7 @@ export class Attempts {
       const stopWatch = watchDeadline(timers, ms, signal, (why) =>
         settle(why === 'abort' ? aborted(what, signal!, outcome) : undefined),
       )
+      const unfollow = followCaller((error) => settle(error(outcome)))
       this.pauses.set(settle, outcome)
       if (signal?.aborted) settle(aborted(what, signal, outcome))
     })

@@ -1,6 +1,7 @@
 import { SealwayError, writeU32 } from '@sealway/protocol'
 import { onAbort } from '../../session/abort-listener.js'
 import { aborted, refuseAborted } from '../deadline.js'
+import { followCaller } from '../inherited.js'
 import type { Outlet } from '../outlet.js'
 import { messageBytes, writeMessage } from '../payload.js'
 import { messageOf } from '../thrown.js'
@@ -61,6 +62,7 @@ export function openStream(parts: StreamsParts, registry: Registry, asked: Asked
       opening.done()
       parts.timers.clear(timer)
       unlisten?.()
+      unfollow?.()
       source?.close(error)
       reject(error)
     }
@@ -68,9 +70,9 @@ export function openStream(parts: StreamsParts, registry: Registry, asked: Asked
   const opening = new Opening(calls, stream.number, outlet, what, timeoutMs, undefined, (error) =>
     stream.fail(error, error.outcome === 'unknown'),
   )
-  const abort = (): void => {
+  const giveUp = (why: (outcome: 'not-delivered' | 'unknown') => SealwayError): void => {
     const left = opening.flow !== undefined
-    const error = aborted(what, signal!, left ? 'unknown' : 'not-delivered')
+    const error = why(left ? 'unknown' : 'not-delivered')
     inbound.drop(error)
     stream.fail(error, left)
   }
@@ -81,7 +83,8 @@ export function openStream(parts: StreamsParts, registry: Registry, asked: Asked
     stream.fail(new SealwayError('TIMEOUT', { message, outcome, hop: 'client', target: outlet.to }), left)
   }
   const timer = leftMs === undefined ? undefined : parts.timers.setBackground(onCallerGone, leftMs)
-  const unlisten = signal && onAbort(signal, abort)
+  const unlisten = signal && onAbort(signal, () => giveUp((outcome) => aborted(what, signal, outcome)))
+  const unfollow = followCaller(giveUp)
   stream.onEnd = () => stream.finish()
   const reader = new StreamReader(stream, inbound, limits.maxBodyBytes, accepted, source !== undefined)
   const first = inbound.begin()

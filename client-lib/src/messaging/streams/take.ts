@@ -97,12 +97,12 @@ function send(parts: StreamsParts, delivery: Delivery, stream: Stream, result: u
     delivery.streamEnded({ type: 'threw', error })
     parts.crashed(delivery, error)
   }
-  void feed(stream, delivery.deadline === undefined ? source : inherited(delivery, source), failed).then(() => {
+  void feed(stream, inherited(delivery, source), failed).then(() => {
     if (stream.outbound.ended) stream.finish()
   })
 }
 
-/** A generator runs when it is pulled, long after its handler has returned: what it asks still waits as its caller does. */
+/** A generator runs when it is pulled, long after its handler has returned: what it asks still follows its caller. */
 const inherited = (delivery: Delivery, source: Source): Source => ({
   next: () => runFor(delivery, () => source.next()),
   close: (reason) => source.close(reason),
