@@ -5,7 +5,7 @@ const billing = await connect({ name: 'billing-1', groups: ['billing'] })
 const charged: number[] = []
 billing.on<{ euros: number }>('charge', ({ body }) => void charged.push(body.euros))
 
-const shop = await connect({ name: 'shop-1', groups: ['billing'] })
+const shop = await connect({ name: 'shop-1', reaches: ['billing'] })
 const receipt = await shop.sendAcked('billing-1', 'charge', { euros: 5 }, { id: 'order:42' })
 console.log(receipt.by) // billing-1
 

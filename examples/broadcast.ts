@@ -9,7 +9,7 @@ second!.on('flush', () => {
 })
 third!.on('flush', () => new Promise(() => {})) // never done
 
-const admin = await connect({ name: 'admin-1', groups: ['cache'] })
+const admin = await connect({ name: 'admin-1', reaches: ['cache'] })
 const report = await admin.broadcast('cache', 'flush', {}, { want: 'acks', timeout: 1_000 })
 
 console.log([...report.targets].sort().join(' ')) // cache-1 cache-2 cache-3

@@ -21,8 +21,8 @@ bank.on<{ euros: number }>('charge', seconds, onlyShops, ({ body }, ctx) => {
   return { charged: body.euros }
 })
 
-const shop = await connect({ name: 'shop-1', groups: ['bank'] })
-const guest = await connect({ name: 'guest-1', groups: ['bank'] })
+const shop = await connect({ name: 'shop-1', reaches: ['bank'] })
+const guest = await connect({ name: 'guest-1', reaches: ['bank'] })
 console.log(await shop.call('bank-1', 'charge', { euros: 5 })) // { charged: 5 }
 
 for (const [node, euros] of [

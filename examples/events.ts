@@ -8,7 +8,7 @@ let mails = 0
 audit!.subscribe('orders.>', () => void seen++)
 for (const mailer of mailers) mailer.subscribe('orders.created', () => void mails++, { consumer: 'mail' })
 
-const shop = await connect({ name: 'shop-1', groups: ['orders'] })
+const shop = await connect({ name: 'shop-1', reaches: ['orders'] })
 for (let id = 1; id <= 10; id++) {
   const report = await shop.publish('orders.created', { id }, { want: 'acks' })
   if (report.ok.length !== 2) throw new Error(`order ${id} was handled by ${report.ok.join(' ') || 'nobody'}`)

@@ -10,7 +10,7 @@ app.get('/for', (req, res) => res.sealed({ for: req.sealway?.from }))
 app.post('/upper', express.text(), (req, res) => void res.send(String(req.body).toUpperCase()))
 reports.expose(app)
 
-const reader = await connect({ name: 'reader-1', groups: ['demo'] })
+const reader = await connect({ name: 'reader-1', reaches: ['demo'] })
 const health = await reader.fetch('http://reports-1/health')
 console.log(health.status, await health.json())
 console.log(await (await reader.fetch('any:demo/for')).json())

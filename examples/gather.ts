@@ -11,7 +11,7 @@ for (const [i, shop] of shops.entries()) {
   })
 }
 
-const buyer = await connect({ name: 'buyer-1', groups: ['price'] })
+const buyer = await connect({ name: 'buyer-1', reaches: ['price'] })
 const bids = await buyer.gather<number>('price', 'bid', { lot: 10 }, { need: 'majority' })
 const prices = bids.map(({ body }) => body).sort()
 console.log(prices.join(' ')) // 10 20

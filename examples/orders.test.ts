@@ -8,7 +8,7 @@ async function shop(seed?: number) {
   await net.stub('catalog', { price: { price: 7 } }) // stands in for a service that is not there
   const billing = await net.stub('billing', { charge: async () => void (await billing.sleep(100)) })
   orders(await net.connect('orders-1', { groups: ['orders'] }))
-  return { net, customer: await net.connect('customer', { groups: ['orders'] }) }
+  return { net, customer: await net.connect('customer', { reaches: ['orders'] }) }
 }
 
 test('an order is charged', async () => {

@@ -11,7 +11,7 @@ stock.on('slow', () => new Promise(() => {}))
 
 const shop = await connect({
   name: 'shop-1',
-  groups: ['stock'],
+  reaches: ['stock'],
   policies: [
     { target: '*', timeout: 5_000 },
     { target: 'stock-1', retries: { max: 5, firstMs: 50 } },

@@ -8,7 +8,7 @@ for (const node of reports) {
   node.expose(createServer((request, response) => response.end(`${node.name} ${request.method} ${request.url}`)))
 }
 
-const reader = await connect({ name: 'reader-1', groups: ['reports'] })
+const reader = await connect({ name: 'reader-1', reaches: ['reports'] })
 const ask = reader.createRequester({ group: 'reports', node: 'reports-1', method: 'POST' })
 
 console.log(await (await ask('/daily?day=1')).text()) // reports-1 POST /daily?day=1

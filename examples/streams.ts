@@ -17,7 +17,7 @@ store.on('double', async function* (_command, { input }) {
   for await (const n of input as AsyncIterable<number>) yield n * 2
 })
 
-const user = await connect({ name: 'user-1', groups: ['store'] })
+const user = await connect({ name: 'user-1', reaches: ['store'] })
 
 let days = 0
 for await (const _ of user.stream<{ day: number }>('any:store', 'export', { days: 1_000 })) days++

@@ -20,8 +20,9 @@ const help = `sealway-node: one message from the command line, sealed with your 
 
   --url <url>         mediator (SEALWAY_URL; default http://127.0.0.1:4567)
   --name <name>       register under this name (default: one made for this call)
-  --group <group>     register in this group; again for more
-                      (default: the group addressed, or SEALWAY_GROUP, or demo): nodes talk within their groups
+  --reach <group>     send to this group without being a member; again for more
+                      (default: the group addressed, or SEALWAY_GROUP, or demo)
+  --group <group>     be a member of this group, which gets a share of its messages; again for more
   --want acks|replies what a broadcast waits for (default: acks)
   --timeout <ms>      give up after (default: 10000)
   --token <token>     default: minted from PROTECTED_BASIC_AND_JWT
@@ -34,7 +35,7 @@ Settings are read from the environment, and from .env.node in this folder where 
 Examples (\`sealway call\` is the same as \`sealway-node call\`, where both are installed):
   sealway-node call greeter-1 greet '{"name":"world"}'
   sealway-node call any:orders quote '{"sku":"A1"}' --timeout 2000 --json
-  sealway-node send billing-2 note hello --group billing
+  sealway-node send billing-2 note hello --reach billing
   sealway-node broadcast cache flush --want replies
   sealway-node peers demo --json
   cat order.json | sealway-node call any:orders place -
@@ -46,6 +47,7 @@ const options = {
   url: { type: 'string' },
   name: { type: 'string' },
   group: { type: 'string', multiple: true },
+  reach: { type: 'string', multiple: true },
   want: { type: 'string' },
   timeout: { type: 'string' },
   token: { type: 'string' },
@@ -72,9 +74,9 @@ async function main(args: readonly string[]): Promise<number> {
     const [verb, target, action, body] = positionals
     if (target === undefined) throw new UsageError(`${verb} needs a target`)
     const timeout = values.timeout === undefined ? defaultTimeoutMs : Number(values.timeout)
-    const groups = values.group ?? [groupOf(verb!, target)]
     const connecting: ConnectOptions = {
-      groups,
+      ...(values.group ? { groups: values.group } : {}),
+      reaches: values.reach ?? (values.group ? [] : [groupOf(verb!, target)]),
       timeout,
       ...(values.url === undefined ? {} : { url: values.url }),
       ...(values.name === undefined ? {} : { name: values.name }),
@@ -132,7 +134,7 @@ const verbs = new Map<string, Verb>([
       const refused = new Promise<Code>((resolve) => node.events.on('dropped', ({ code }) => resolve(code)))
       await node.send(to, action, body, { timeout: timeout! })
       // A refusal comes back behind the message; one more question to the mediator comes back behind that.
-      await node.peers(node.groups[0]!, { timeout: timeout! })
+      await node.peers((node.groups[0] ?? node.reaches[0])!, { timeout: timeout! })
       const code = await Promise.race([refused, sleep(lookUpMs, undefined)])
       if (code !== undefined) {
         throw new SealwayError(code, { message: `send ${action} to ${to}: ${meaningOf(code)}`, target: to })

@@ -24,7 +24,7 @@ export class HeldNode {
   constructor(private readonly options: NodeOptions) {
     if (typeof options === 'object' && options !== null) return
     throw new SealwayError('INVALID_ARGUMENT', {
-      message: 'options must be { groups: [...] } as of connect, or { node }',
+      message: 'options must be { groups: [...] } or { reaches: [...] } as of connect, or { node }',
       outcome: 'not-delivered',
       hop: 'client',
     })

@@ -88,7 +88,7 @@ export async function connect(first: string | ConnectOptions, second?: ConnectOp
 export async function connectWith(options: ConnectOptions, surroundings: Surroundings): Promise<Node> {
   if (typeof options !== 'object' || options === null) {
     throw new SealwayError('INVALID_ARGUMENT', {
-      message: 'connect needs { groups: [...] }, and a name if others are to send to this node',
+      message: 'connect needs { groups: [...] } or { reaches: [...] }, and a name if others are to send to this node',
       outcome: 'not-delivered',
     })
   }
@@ -107,6 +107,8 @@ export interface Plugin extends PluginHooks {
 export class Node {
   readonly name: string
   readonly groups: readonly string[]
+  /** Groups that it sends to and sees without being a member. */
+  readonly reaches: readonly string[]
   /** Lifecycle and losses, typed. */
   readonly events: Emitter<NodeEvents>
   /** Resolves when this node has ended: with the error that ended it, if it was one. Never rejects. */
@@ -137,10 +139,11 @@ export class Node {
 
   /** Use {@link connect}. */
   constructor(options: ResolvedOptions, surroundings: Surroundings) {
-    const { name, groups, limits, logger } = options
+    const { name, groups, reaches, limits, logger } = options
     this.options = options
     this.name = name
     this.groups = groups
+    this.reaches = reaches
     this.keyring = options.keyring
     this.timers = surroundings.timers ?? realTimers
     this.nextTurn = surroundings.nextTurn
@@ -255,6 +258,7 @@ export class Node {
       hello: {
         name: this.name,
         groups: this.groups,
+        ...(this.reaches.length > 0 ? { reaches: this.reaches } : {}),
         instance: options.instance,
         endpoints: options.endpoints,
         ...(options.meta ? { meta: options.meta } : {}),
@@ -292,11 +296,12 @@ export class Node {
   }
 
   private makeTopics(): Topics {
-    const { name, groups, options, timers, messenger } = this
+    const { name, groups, reaches, options, timers, messenger } = this
     const { limits, logger } = options
     return new Topics({
       name,
       groups,
+      usualGroup: (groups[0] ?? reaches[0])!,
       logger,
       broadcastEvent: (group, event, body, { want = 'report', ...waiting }) => {
         const options = { ...waiting, want: want === 'acks' ? ('replies' as const) : want }

@@ -9,9 +9,9 @@ import {
   type NodeName,
   nameOfProcess,
   parseEndpoints,
-  parseGroups,
   parseMeta,
   parseName,
+  placesOf,
   SealwayError,
   type TrafficPolicy,
 } from '@sealway/protocol'
@@ -27,10 +27,12 @@ import { mintedBy, type TokenSource } from './session/token.js'
 import { chooseTransport } from './transport/choose.js'
 
 export interface ConnectOptions {
-  /** Unique; the address under which others reach this node. Absent: made from the first group. */
+  /** Unique; the address under which others reach this node. Absent: made from the first group, or the first reached. */
   readonly name?: string
-  /** Groups to be in: at least one. */
-  readonly groups: readonly string[]
+  /** Groups to be a member of: the node gets its share of their `any:` and all their broadcasts. May be left out with `reaches`. */
+  readonly groups?: readonly string[]
+  /** Groups to send to and see without being a member: the node gets none of their messages. */
+  readonly reaches?: readonly string[]
   /** `http(s)://host:port`, `unix:/path`, `ws(s)://host:port`, `sealway+http(s)://host:port`. Default: SEALWAY_URL, or http://127.0.0.1:4567. */
   readonly url?: string
   /** Default: minted from PROTECTED_BASIC_AND_JWT (shared mode). */
@@ -91,6 +93,7 @@ export const realSurroundings: Surroundings = {
 export interface ResolvedOptions {
   readonly name: NodeName
   readonly groups: readonly GroupName[]
+  readonly reaches: readonly GroupName[]
   readonly url: string
   readonly transport: ClientTransport
   readonly token: () => string | Promise<string>
@@ -118,8 +121,9 @@ const defaultTimeoutMs = 30_000
 export function resolveOptions(options: ConnectOptions, { environment, clock }: Surroundings): ResolvedOptions {
   checkShapes(options)
   const instance = randomBytes(16).toString('hex')
-  const groups = argument(() => parseGroups(options.groups))
-  const name = options.name === undefined ? nameOfProcess(groups[0]!, instance) : parseName(options.name)
+  const { groups, reaches } = argument(() => placesOf(options))
+  const name =
+    options.name === undefined ? nameOfProcess((groups[0] ?? reaches[0])!, instance) : parseName(options.name)
   const url = options.url ?? environment.SEALWAY_URL ?? defaultUrl
   const secret = environment.PROTECTED_BASIC_AND_JWT
   const keysFile = options.keysFile ?? (options.keys === undefined ? environment.SEALWAY_KEYS_FILE : undefined)
@@ -132,6 +136,7 @@ export function resolveOptions(options: ConnectOptions, { environment, clock }: 
   return {
     name,
     groups,
+    reaches,
     url,
     transport,
     token: tokenFrom(options.token, secret, name, clock),

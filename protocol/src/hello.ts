@@ -36,7 +36,10 @@ export interface Hello {
   readonly versions: readonly number[]
   /** Absent: the mediator makes one from the first group. */
   readonly name?: NodeName
+  /** Groups that the node is a member of; none where it only reaches some. */
   readonly groups: readonly GroupName[]
+  /** Groups that it may send to and see, without being a member: it gets none of their messages. */
+  readonly reaches: readonly GroupName[]
   readonly token: string
   /** 32 hex digits, new with each process: tells a reconnect from a second process of the same name. */
   readonly instance: string
@@ -124,11 +127,12 @@ export function parseHello(value: unknown): Hello {
   if (o.client !== undefined && (typeof o.client !== 'string' || o.client.length > 100)) {
     throw malformed('hello.client must be a text of at most 100 characters')
   }
-  const groups = parseGroups(o.groups)
+  const { groups, reaches } = placesOf(o)
   return {
     versions: versions as number[],
     ...(o.name === undefined || o.name === null ? {} : { name: parseName(o.name) }),
     groups,
+    reaches,
     token: o.token,
     instance: o.instance,
     endpoints: parseEndpoints(o.endpoints),
@@ -149,11 +153,26 @@ export function chooseVersion(offered: readonly number[]): number {
   })
 }
 
-/** @throws SealwayError */
-export function parseGroups(value: unknown): GroupName[] {
-  if (!Array.isArray(value) || value.length === 0) throw malformed('groups must name at least one group')
+/**
+ * The groups of a node, and those that it reaches: at least one of either.
+ * @throws SealwayError `MALFORMED`, `INVALID_NAME`
+ */
+export function placesOf(node: { readonly groups?: unknown; readonly reaches?: unknown }): {
+  readonly groups: readonly GroupName[]
+  readonly reaches: readonly GroupName[]
+} {
+  const reaches = isNone(node.reaches) ? [] : parseGroups(node.reaches, 'reaches')
+  const groups = reaches.length > 0 && isNone(node.groups) ? [] : parseGroups(node.groups)
+  return { groups, reaches }
+}
+
+const isNone = (list: unknown): boolean => list === undefined || (Array.isArray(list) && list.length === 0)
+
+/** @param what names the list in errors. @throws SealwayError `MALFORMED`, `INVALID_NAME` */
+export function parseGroups(value: unknown, what = 'groups'): GroupName[] {
+  if (!Array.isArray(value) || value.length === 0) throw malformed(`${what} must name at least one group`)
   if (value.length > limits.maxGroupsPerNode) {
-    throw malformed(`groups has ${value.length} entries; at most ${limits.maxGroupsPerNode} are allowed`)
+    throw malformed(`${what} has ${value.length} entries; at most ${limits.maxGroupsPerNode} are allowed`)
   }
   return [...new Set(value.map(parseGroup))]
 }

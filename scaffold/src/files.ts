@@ -111,6 +111,7 @@ PAGE_PORT=${port}
 # Another name and other groups than in src/main: for a second one of this service.
 # NODE_NAME=
 # NODE_GROUPS=
+# NODE_REACHES=
 `
 
 /** @param vendored whether our packages lie in vendor/ */

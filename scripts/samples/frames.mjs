@@ -69,6 +69,7 @@ const policy = {
 
 const good = () => [
   json(1, 'hello', hello),
+  json(1, 'hello of a node that only reaches a group', { ...hello, name: 'shop-1', groups: [], reaches: ['orders'] }),
   json(2, 'welcome', welcome),
   json(3, 'close', { code: 'SUPERSEDED', message: 'the same name connected again' }),
   opaque(4, 'ping without a body', ''),

@@ -20,7 +20,7 @@ const hello = {
 }
 
 it('reads a hello, each group once, and ignores what it does not know', () => {
-  expect(parseHello({ ...hello, later: true })).toEqual({ ...hello, groups: ['orders', 'billing'] })
+  expect(parseHello({ ...hello, later: true })).toEqual({ ...hello, groups: ['orders', 'billing'], reaches: [] })
 })
 
 it('reads the least of a hello', () => {
@@ -28,10 +28,16 @@ it('reads the least of a hello', () => {
   expect(parseHello({ versions, groups, token, instance, name: null })).toEqual({
     versions,
     groups: ['orders', 'billing'],
+    reaches: [],
     token,
     instance,
     endpoints: [],
   })
+})
+
+it.each([undefined, []])('reads the hello of a node that only reaches groups (groups: %p)', (groups) => {
+  const { reaches, groups: none } = parseHello({ ...hello, groups, reaches: ['orders', 'orders'] })
+  expect([none, reaches]).toEqual([[], ['orders']])
 })
 
 it.each([
@@ -51,6 +57,9 @@ it.each([
   ['no groups', 'MALFORMED', { ...hello, groups: undefined }],
   ['an empty list of groups', 'MALFORMED', { ...hello, groups: [] }],
   ['too many groups', 'MALFORMED', { ...hello, groups: Array.from({ length: 65 }, (_, i) => `g${i}`) }],
+  ['neither groups nor reached groups', 'MALFORMED', { ...hello, groups: [], reaches: [] }],
+  ['reached groups that are no list', 'MALFORMED', { ...hello, reaches: 'orders' }],
+  ['too many reached groups', 'MALFORMED', { ...hello, reaches: Array.from({ length: 65 }, (_, i) => `g${i}`) }],
   ['a group outside the grammar', 'INVALID_NAME', { ...hello, groups: ['a/b'] }],
   ['a client that is no text', 'MALFORMED', { ...hello, client: 7 }],
   ['a client over 100 characters', 'MALFORMED', { ...hello, client: 'a'.repeat(101) }],

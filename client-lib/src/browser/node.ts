@@ -124,7 +124,15 @@ export class PageNode {
     this.dialer = new Dialer({
       url,
       transport,
-      hello: { name, groups, instance, endpoints: [], ...(meta ? { meta } : {}), client: clientVersion },
+      hello: {
+        name,
+        groups,
+        reaches: options.reaches,
+        instance,
+        endpoints: [],
+        ...(meta ? { meta } : {}),
+        client: clientVersion,
+      },
       token,
       clock,
       random,

@@ -5,9 +5,9 @@ import {
   type Limits,
   type NodeName,
   nameOfProcess,
-  parseGroups,
   parseMeta,
   parseName,
+  placesOf,
   SealwayError,
 } from '@sealway/protocol'
 import { checkShapes, checkUrl, invalid, refuseCleartext } from '../check-options.js'
@@ -27,7 +27,9 @@ export interface PageOptions {
   /** Unique; the address under which others reach this page. Absent: made from the first group. */
   readonly name?: string
   /** Groups to be in: at least one. */
-  readonly groups: readonly string[]
+  readonly groups?: readonly string[]
+  /** Groups to send to and see without being a member. */
+  readonly reaches?: readonly string[]
   /** Who vouches for this page. A page is given its tokens: it holds no secret to make them. */
   readonly token: PageTokenSource
   /** Payload keys: `mk1_...`, a list (the first seals), or a ring per scope. They stay in this tab's memory. */
@@ -63,6 +65,7 @@ export const realPage: PageSurroundings = { clock: Date.now, random: Math.random
 export interface ResolvedPage {
   readonly name: NodeName
   readonly groups: readonly GroupName[]
+  readonly reaches: readonly GroupName[]
   readonly url: string
   readonly transport: ClientTransport
   readonly token: () => string | Promise<string>
@@ -81,7 +84,9 @@ const defaultTimeoutMs = 30_000
 /** @throws SealwayError `INVALID_ARGUMENT`, `INVALID_NAME`, saying which option is wrong */
 export function resolvePage(options: PageOptions): ResolvedPage {
   if (typeof options !== 'object' || options === null) {
-    throw invalid('connect needs { url, groups: [...], token, keys }, and a name if others are to send to this page')
+    throw invalid(
+      'connect needs { url, groups: [...] or reaches: [...], token, keys }, and a name if others are to send to this page',
+    )
   }
   checkShapes(options)
   if (typeof crypto === 'undefined' || crypto.subtle === undefined) {
@@ -96,10 +101,11 @@ export function resolvePage(options: PageOptions): ResolvedPage {
   refuseCleartext(url, options.insecure ?? false, transport)
   if (!(timeout > 0)) throw invalid(`timeout must be above 0 ms, not ${String(timeout)}`)
   const instance = Array.from(randomBytes(16), (byte) => byte.toString(16).padStart(2, '0')).join('')
-  const groups = argument(() => parseGroups(options.groups))
+  const { groups, reaches } = argument(() => placesOf(options))
   return {
-    name: options.name === undefined ? nameOfProcess(groups[0]!, instance) : parseName(options.name),
+    name: options.name === undefined ? nameOfProcess((groups[0] ?? reaches[0])!, instance) : parseName(options.name),
     groups,
+    reaches,
     url,
     transport,
     token: typeof token === 'function' ? token : () => token,

@@ -107,7 +107,7 @@ function meaning(code: Code, to: string): string {
     case 'BUSY':
       return `the queue of ${to} is full`
     case 'FORBIDDEN':
-      return `this node shares no group with ${to}, and its token does not allow more`
+      return `this node is in no group of ${to} and reaches none: connect with reaches: ['<group>'], and a token that allows it`
     default:
       return `${to} was not reached (${code}, ${codeNumber(code)})`
   }

@@ -33,7 +33,7 @@ export interface TestNetOptions {
 }
 
 export interface TestNodeOptions extends Omit<ConnectOptions, 'name' | 'groups' | 'transport' | 'url'> {
-  /** Default: one group, `test`. */
+  /** Default: one group, `test`; none where it reaches some. */
   readonly groups?: readonly string[]
   /** Groups and nodes it may send to besides those of its own groups: what its token's scopes would say. */
   readonly mayReach?: readonly string[]
@@ -104,7 +104,7 @@ export class TestNet {
 
   /** As `connect`, without waiting. @internal */
   begin(name: string, options: TestNodeOptions = {}): TestNode {
-    const { mayReach = [], groups = defaultGroups, limits, ...others } = options
+    const { mayReach = [], groups = options.reaches ? [] : defaultGroups, limits, ...others } = options
     const process = this.process(parseName(name))
     this.reach.set(name, new Set(mayReach))
     const surroundings = {

@@ -135,7 +135,8 @@ export class OwnNode {
     const node = await connect({
       url: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}`,
       name,
-      groups: [group],
+      // The page looks and sends; a member would be given a share of the group's messages.
+      reaches: [group],
       keys,
       timeout: 10_000,
       // Asked anew for each link: what the feed has heard so far may be less than what there is.
@@ -144,8 +145,7 @@ export class OwnNode {
         const all = new Set([...[...this.wanted].reverse(), ...groups.map(({ name }) => name)])
         const others = [...all].filter((one) => one !== group).slice(0, maxGroups)
         this.reach = new Set([group, ...others])
-        const scopes = others.flatMap((one) => [`send:${one}/*`, `broadcast:${one}`])
-        const body = { name, groups: [group], ...(scopes.length > 0 ? { scopes } : {}) }
+        const body = { name, reaches: [group, ...others] }
         return (await api.post<{ token: string }>('/api/tokens', body)).token
       },
     })

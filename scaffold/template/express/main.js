@@ -7,6 +7,8 @@ import { service } from './service.js'
 await run({
   name: process.env.NODE_NAME ?? '__NAME__',
   groups: (process.env.NODE_GROUPS ?? '__GROUP__').split(','),
+  // Groups that this service calls without being a member: reaches: ['billing']
+  reaches: process.env.NODE_REACHES?.split(',') ?? [],
   service: (node) => {
     service(node)
     // Asked by name: node.fetch('http://__NAME__/hello/you') in any other node of the group. The page is not in it.

@@ -2,7 +2,7 @@
 const shownEntries = 200
 const part = (id) => document.getElementById(id)
 const form = part('form')
-let status = { groups: [] }
+let status = { groups: [], reaches: [] }
 
 const news = new EventSource('/events')
 news.addEventListener('message', ({ data }) => show(JSON.parse(data)))
@@ -35,7 +35,8 @@ function showStatus(text, connected) {
 function showPeers(peers) {
   part('alone').hidden = peers.length > 0
   part('peers').replaceChildren(...peers.map(peerLine))
-  const targets = [...peers.map(({ name }) => name), ...status.groups.map((group) => `any:${group}`), ...status.groups]
+  const groups = [...status.groups, ...status.reaches]
+  const targets = [...peers.map(({ name }) => name), ...groups.map((group) => `any:${group}`), ...groups]
   part('targets').replaceChildren(...targets.map((value) => Object.assign(element('option'), { value })))
 }
 

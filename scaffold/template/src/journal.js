@@ -9,6 +9,7 @@ const shownChars = 2_000
 export interface Status {
   name: string
   groups: string[]
+  reaches: string[]
   mediator: string
   connected: boolean
   problem?: string | undefined
@@ -76,7 +77,7 @@ export class Journal {
     node.events.on('connected', () => this.link(true))
     node.events.on('disconnected', ({ error }) => this.link(false, error.message))
     const known = new Map() /*:: as Map<string, Peer> */
-    for (const group of node.groups) void this.watch(node, group, known)
+    for (const group of [...node.groups, ...node.reaches]) void this.watch(node, group, known)
     this.link(node.connected)
   }
 

@@ -12,6 +12,8 @@ import type { Node } from '@sealway/client'
 export interface Parts {
   name: string
   groups: string[]
+  // Groups to send to and see without being a member.
+  reaches?: string[]
   service: (node: Node) => void
   sends: boolean
   // The environment variable that says where the page is.
@@ -25,12 +27,12 @@ export interface Parts {
  * Ends the process with 1 where it cannot be: a port that is taken, a wrong secret, a name that is in use.
  */
 export async function run(
-  { name, groups, service, sends, portSetting = 'PAGE_PORT', listener = (page) => page } /*: Parts */,
+  { name, groups, reaches = [], service, sends, portSetting = 'PAGE_PORT', listener = (page) => page } /*: Parts */,
 ) {
   // What is set already stays: a container or a shell may have brought its own.
   if (existsSync('.env')) process.loadEnvFile('.env')
   const { SEALWAY_URL: mediator = 'http://127.0.0.1:4567', PAGE_HOST: host = '127.0.0.1' } = process.env
-  const journal = new Journal({ name, groups, mediator })
+  const journal = new Journal({ name, groups, reaches, mediator })
   const stop = new AbortController()
   let node /*: Node | undefined */
 
@@ -54,7 +56,7 @@ export async function run(
   }
   try {
     // Until the mediator is there, however long that takes; the page says why it is not.
-    node = await connect({ name, groups, timeout: Infinity, signal: stop.signal, logger: loggerFor(journal) })
+    node = await connect({ name, groups, reaches, timeout: Infinity, signal: stop.signal, logger: loggerFor(journal) })
     service(node)
     journal.follow(node)
     say(`${name} is connected to ${mediator}, in the group ${groups.join(', ')}`)

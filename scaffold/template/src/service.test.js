@@ -10,7 +10,7 @@ async function formation() {
   const net = testNet()
   const options = { groups: ['__GROUP__'] }
   const node = await net.connect('__NAME__', options)
-  const journal = new Journal({ name: node.name, groups: [...node.groups], mediator: 'in this test' })
+  const journal = new Journal({ name: node.name, groups: [...node.groups], reaches: [], mediator: 'in this test' })
   service(node)
   journal.follow(node)
   return { net, node, journal, other: await net.connect('other', options) }

@@ -54,6 +54,16 @@ export function parseScope(text: unknown): Scope | undefined {
   }
 }
 
+/** Scopes of a node that is a member of a group. */
+export const memberScopes = (name: string, group: string): string[] => [
+  `register:${name}@${group}`,
+  ...reachScopes(group),
+  `mailbox:${group}`,
+]
+
+/** Scopes of a node that sends to a group without being a member. */
+export const reachScopes = (group: string): string[] => [`send:${group}/*`, `broadcast:${group}`]
+
 /** @throws SealwayError `MALFORMED`, naming the scope */
 export function checkScopes(scopes: readonly string[]): void {
   if (scopes.length > maxScopes) throw malformed(`there are ${scopes.length} scopes; at most ${maxScopes} are allowed`)

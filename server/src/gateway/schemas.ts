@@ -68,6 +68,11 @@ export const tokenSchema = (maxLifeMs: number): JsonSchema =>
         minItems: 1,
         description: 'groups in which it may register, send, broadcast and use mailboxes; becomes scopes',
       },
+      reaches: {
+        ...list(nameSchema, limits.maxGroupsPerNode),
+        minItems: 1,
+        description: 'groups that it may send to and see without being a member; becomes scopes',
+      },
       scopes: { ...list({ type: 'string', maxLength: 160 }, 128), description: 'further scopes' },
       lifeMs: { type: 'integer', minimum: 1_000, maximum: maxLifeMs, description: 'ms; 15 min unless given' },
     },

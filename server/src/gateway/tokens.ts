@@ -1,9 +1,17 @@
 import { nodeTokenLifeMs, parseGroups, quote } from '@sealway/protocol'
-import { checkScopes } from '../auth/scopes.js'
+import { checkScopes, memberScopes, reachScopes } from '../auth/scopes.js'
 import type { GatewayDeps } from './deps.js'
 import { HttpError } from './problem.js'
 import { noContent, type Route } from './route.js'
 import { ref, tokenSchema } from './schemas.js'
+
+interface TokenBody {
+  readonly name: string
+  readonly groups?: readonly string[]
+  readonly reaches?: readonly string[]
+  readonly scopes?: readonly string[]
+  readonly lifeMs?: number
+}
 
 const tokenIdForm = /^[\w.-]{1,64}$/
 
@@ -21,8 +29,12 @@ export function tokenRoutes(deps: Pick<GatewayDeps, 'registry' | 'tokens' | 'clo
       answers: { 201: ref('Token') },
       errors: ['INVALID_NAME', 'TOO_LARGE'],
       async handler(call) {
-        const body = call.body as { name: string; groups?: string[]; scopes?: string[]; lifeMs?: number }
-        const scopes = [...(body.groups ? groupScopes(body.name, body.groups) : []), ...(body.scopes ?? [])]
+        const body = call.body as TokenBody
+        const scopes = [
+          ...(body.groups ? parseGroups(body.groups).flatMap((group) => memberScopes(body.name, group)) : []),
+          ...(body.reaches ? parseGroups(body.reaches, 'reaches').flatMap(reachScopes) : []),
+          ...(body.scopes ?? []),
+        ]
         checkScopes(scopes)
         const lifeMs = body.lifeMs ?? Math.min(nodeTokenLifeMs, tokens.maxLifeMs)
         const { token, tokenId, expiresAt } = tokens.mint({ subject: body.name, scopes, lifeMs })
@@ -49,11 +61,3 @@ export function tokenRoutes(deps: Pick<GatewayDeps, 'registry' | 'tokens' | 'clo
     },
   ]
 }
-
-const groupScopes = (name: string, groups: readonly string[]): string[] =>
-  parseGroups(groups).flatMap((group) => [
-    `register:${name}@${group}`,
-    `send:${group}/*`,
-    `broadcast:${group}`,
-    `mailbox:${group}`,
-  ])

@@ -8,6 +8,7 @@ import {
   parseJson,
   parseMeta,
   parseName,
+  placesOf,
   quote,
   SealwayError,
 } from '@sealway/protocol'
@@ -21,6 +22,8 @@ import type { Claim, NodeChange } from './registry.js'
 export interface AdmittedClaim {
   readonly name: NodeName | undefined
   readonly groups: readonly GroupName[]
+  /** The group after which a node without a name is called. */
+  readonly namedAfter: GroupName
   readonly instance: string
   readonly endpoints: readonly Endpoint[]
   /** JSON, or null. */
@@ -41,9 +44,11 @@ export interface AdmittedChange {
 /** @throws SealwayError `MALFORMED` or `INVALID_NAME`, naming the field */
 export function admitClaim(claim: Claim): AdmittedClaim {
   record(claim, 'a claim')
+  const { groups, reaches } = placesOf(claim)
   return {
     name: claim.name === undefined ? undefined : parseName(claim.name),
-    groups: parseGroups(claim.groups),
+    groups,
+    namedAfter: (groups[0] ?? reaches[0])!,
     instance: text(claim.instance, 'instance', 32),
     endpoints: admitEndpoints(claim.endpoints),
     meta: claim.meta === undefined ? null : metaJson(claim.meta),

@@ -106,7 +106,7 @@ async function nameAll(
     const proposed = new Map<number, NodeName>()
     for (const [at, claim] of claims.entries()) {
       if (names[at] !== undefined) continue
-      const name = nameFor(claim.groups[0]!, random)
+      const name = nameFor(claim.namedAfter, random)
       if (given.has(name)) continue
       given.add(name)
       proposed.set(at, name)
@@ -144,8 +144,8 @@ async function create(
 }
 
 /** Nobody chose this name: it came out of the instance, or of us. */
-const isNameless = ({ name, made, groups, instance }: Named): boolean =>
-  made || name === nameOfProcess(groups[0]!, instance)
+const isNameless = ({ name, made, namedAfter, instance }: Named): boolean =>
+  made || name === nameOfProcess(namedAfter, instance)
 
 async function readStanding(
   trx: Knex.Transaction,
@@ -161,7 +161,7 @@ async function readStanding(
 
 const noName = (claim: AdmittedClaim) =>
   new SealwayError('CONFLICT', {
-    message: `no free name was found in group ${claim.groups[0]} in ${nameTries} tries`,
+    message: `no free name was found after group ${claim.namedAfter} in ${nameTries} tries`,
     outcome: 'not-delivered',
   })
 

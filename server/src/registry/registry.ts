@@ -2,9 +2,11 @@ import type { Endpoint, GroupName, NodeName, TrafficPolicy, TransportName } from
 
 /** What a link says of itself when it registers. */
 export interface Claim {
-  /** Absent: the registry makes a name from the first group, `<group>-<6 random>`. */
+  /** Absent: the registry makes a name from the first group, or the first reached, `<group>-<6 random>`. */
   readonly name?: NodeName
   readonly groups: readonly GroupName[]
+  /** Groups that it may send to without being a member; not kept. A node has a group or reaches one. */
+  readonly reaches?: readonly GroupName[]
   /** 32 hex digits: the process instance. */
   readonly instance: string
   readonly endpoints: readonly Endpoint[]

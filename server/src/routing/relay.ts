@@ -88,7 +88,7 @@ export class Relay {
     this.budget = { usedBytes: 0, limitBytes: parts.limits.budgetBytes }
     this.peers = new Peers({
       presence: this.presence,
-      maySee: (session, group) => parts.policy.maySee(session.member!.identity, session.member!.groups, group),
+      maySee: (session, group) => parts.policy.maySee(session.member!.identity, session.member!.within, group),
     })
     const names = new KnownNames({
       read: (kind, sought) => parts.registry.existing(kind, sought),
@@ -295,11 +295,11 @@ export class Relay {
 
   private maySend(sender: Session, route: Route, target: Session | undefined): boolean {
     const { address } = route
-    const { identity, groups } = sender.member!
-    if (address.type !== 'node') return this.parts.policy.maySend(identity, groups, address)
+    const { identity, within } = sender.member!
+    if (address.type !== 'node') return this.parts.policy.maySend(identity, within, address)
     // Whoever was allowed to send here may be answered.
     if (target && sender.hearsFrom(target)) return true
-    return this.parts.policy.maySend(identity, groups, {
+    return this.parts.policy.maySend(identity, within, {
       type: 'node',
       name: address.name,
       groups: target?.member?.groups ?? [],

@@ -56,7 +56,7 @@ export class Admission {
     const identity = parts.authenticator.verify(hello.token)
     if (!parts.mayRegister(identity, hello)) {
       throw new SealwayError('FORBIDDEN', {
-        message: `the token of ${identity.subject} does not allow registering as ${hello.name ?? 'an unnamed node'} in ${hello.groups.join(', ')}`,
+        message: `the token of ${identity.subject} does not allow registering as ${hello.name ?? 'an unnamed node'}${placesOf(hello)}`,
       })
     }
     const claimAndWelcome = async (): Promise<void> => {
@@ -78,7 +78,7 @@ export class Admission {
     { name, epoch }: { readonly name: NodeName; readonly epoch: number },
   ): [Member, Welcome] {
     const { clock, limits, version: mediator } = this.parts
-    const { groups, instance, endpoints, meta } = hello
+    const { groups, reaches, instance, endpoints, meta } = hello
     const peer: Peer = {
       name,
       groups,
@@ -89,7 +89,10 @@ export class Admission {
       ...(meta ? { meta } : {}),
     }
     return [
-      { name, groups, epoch, instance, identity, peer, http: hello.http, client: hello.client },
+      {
+        ...{ name, groups, epoch, instance, identity, peer, http: hello.http, client: hello.client },
+        within: [...new Set([...groups, ...reaches])],
+      },
       {
         version,
         name,
@@ -114,6 +117,7 @@ export class Admission {
     return this.parts.registry.claim({
       ...(hello.name ? { name: hello.name } : {}),
       groups: hello.groups,
+      reaches: hello.reaches,
       instance: hello.instance,
       endpoints: hello.endpoints,
       ...(hello.meta ? { meta: hello.meta } : {}),
@@ -182,3 +186,7 @@ export class Admission {
     }
   }
 }
+
+const placesOf = ({ groups, reaches }: Hello): string =>
+  (groups.length > 0 ? ` in ${groups.join(', ')}` : '') +
+  (reaches.length > 0 ? `${groups.length > 0 ? ' and' : ''} reaching ${reaches.join(', ')}` : '')

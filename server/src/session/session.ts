@@ -31,6 +31,8 @@ import { quantumBytes, type Turn } from './turn.js'
 export interface Member {
   readonly name: NodeName
   readonly groups: readonly GroupName[]
+  /** Groups that it may send to and see: its own, and those that it reaches. */
+  readonly within: readonly GroupName[]
   readonly epoch: number
   readonly instance: string
   identity: Identity

@@ -47,6 +47,7 @@ export class Subscriptions {
   /** @returns a function that ends it. @throws SealwayError `INVALID_ARGUMENT`, `INVALID_NAME` */
   add(pattern: string, handler: Handler, options: SubscribeOptions = {}): () => void {
     const group = options.in ?? this.groups[0]!
+    if (this.groups.length === 0) throw invalid(`${this.name} is a member of no group, and only members get events`)
     if (!this.groups.includes(group)) {
       throw invalid(`${this.name} is not in ${group}; it can subscribe to the events of ${this.groups.join(', ')}`)
     }

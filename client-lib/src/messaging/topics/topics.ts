@@ -26,6 +26,8 @@ export const subscribedAction = '$subscribed'
 export interface TopicsParts {
   readonly name: string
   readonly groups: readonly string[]
+  /** Where events go unless the publisher names another group. */
+  readonly usualGroup: string
   readonly logger: Logger
   /** To every other member of the group; with `acks` the report's replies say whether it was taken. */
   broadcastEvent(group: string, event: string, body: unknown, options: PublishOptions): Promise<BroadcastReport>
@@ -66,8 +68,8 @@ export class Topics {
 
   async publish(event: string, body: unknown, given: PublishOptions = {}): Promise<BroadcastReport> {
     checkEvent(event)
-    const { name, groups } = this.parts
-    const group = parseGroup(given.in ?? groups[0])
+    const { name, groups, usualGroup } = this.parts
+    const group = parseGroup(given.in ?? usualGroup)
     const { consumers, ready } = this.directory(group)
     const options = (await this.parts.within(ready, given)) ?? given
     const chosen = consumers.choose(event)

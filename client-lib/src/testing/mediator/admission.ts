@@ -35,7 +35,7 @@ export class Admission {
     const hello = parseHello(body)
     const version = chooseVersion(hello.versions)
     if (this.parts.draining()) throw new SealwayError('DRAINING', { message: 'this mediator is shutting down' })
-    const name = hello.name ?? nameOfProcess(hello.groups[0]!, hello.instance)
+    const name = hello.name ?? nameOfProcess((hello.groups[0] ?? hello.reaches[0])!, hello.instance)
     const { expiresAt } = this.parts.identify(hello.token, name)
     const mine = (this.busy.get(name) ?? Promise.resolve())
       .catch(() => {})
@@ -65,7 +65,7 @@ export class Admission {
 
   private welcome(link: LinkEnd, hello: Hello & { name: string }, version: number, expiresAt: number): void {
     const { limits, records, clock, joined } = this.parts
-    const { name, groups, instance, endpoints, meta } = hello
+    const { name, groups, reaches, instance, endpoints, meta } = hello
     const peer: Peer = {
       name,
       groups,
@@ -86,6 +86,7 @@ export class Admission {
       tokenExpiresAt: expiresAt,
       limits: { maxFrameBytes, routeWindowBytes, routeWindowFrames, pingEveryMs, deadAfterMs },
     }
-    if (link.admit({ name, groups, instance, expiresAt, peer }, welcome)) joined(link)
+    const sender = { ...peer, groups: [...groups, ...reaches] }
+    if (link.admit({ name, groups, instance, expiresAt, peer, sender }, welcome)) joined(link)
   }
 }

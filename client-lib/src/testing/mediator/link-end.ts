@@ -21,6 +21,8 @@ export interface Member {
   readonly groups: readonly string[]
   readonly instance: string
   readonly peer: Peer
+  /** The same, with the groups that it reaches: what it may send to. */
+  readonly sender: Peer
   /** Of its token, ms since 1970. */
   expiresAt: number
 }

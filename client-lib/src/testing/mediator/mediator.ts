@@ -208,7 +208,7 @@ export class MemoryMediator {
       const target = this.presence.get(address.name)
       link.say(statusOf(route, target))
       if (!target) this.explainAbsence(route)
-    } else if (!maySend(link.member!.peer, address, undefined)) route.absence = 'FORBIDDEN'
+    } else if (!maySend(link.member!.sender, address, undefined)) route.absence = 'FORBIDDEN'
     else if (this.presence.members(address.group).length === 0) this.explainAbsence(route)
   }
 
@@ -270,7 +270,7 @@ export class MemoryMediator {
     }
     // Whoever was allowed to send here may be answered.
     const answers = sender.hearsFrom(target)
-    if (!answers && !this.parts.maySend(sender.member!.peer, address, target.member!.peer)) return 'FORBIDDEN'
+    if (!answers && !this.parts.maySend(sender.member!.sender, address, target.member!.peer)) return 'FORBIDDEN'
     route.absence = undefined
     if (expired && !answers) return 'TOKEN_EXPIRED'
     if (!target.outbox.hasRoom(frame.length)) return 'BUSY'

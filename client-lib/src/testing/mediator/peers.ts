@@ -18,9 +18,9 @@ export class Peers {
   answer(link: LinkEnd, id: number, question: unknown): void {
     const { type, group: text } = (question ?? {}) as { type?: unknown; group?: unknown }
     const group = parseGroup(text)
-    const { peer } = link.member!
-    if (!this.maySee(peer, group)) {
-      const message = `${peer.name} is not in ${group} and its token does not allow seeing it`
+    const { sender } = link.member!
+    if (!this.maySee(sender, group)) {
+      const message = `${sender.name} is not in ${group} and its token does not allow seeing it`
       link.say(encodeJson(FrameType.answer, { error: { code: 'FORBIDDEN', message } }, id))
       return
     }

@@ -31,6 +31,8 @@ export interface Wanted {
   /** 32 hex digits, chosen by the program: its incarnation. */
   readonly instance?: string
   readonly groups?: readonly string[]
+  /** It receives, so it must be a member of its groups; without, it only reaches them. */
+  readonly receives: boolean
 }
 
 export interface BridgeLink {
@@ -43,6 +45,7 @@ export interface BridgeLink {
 interface Entry extends BridgeLink {
   token: string
   readonly scopes: string
+  readonly isMember: boolean
   readonly idle: NodeJS.Timeout
   readonly ready: Promise<void>
 }
@@ -67,7 +70,7 @@ export function createBridgeLinks({ registry, accept, idleMs }: BridgeLinksParts
       {
         versions: [protocolVersion],
         name,
-        groups,
+        ...(wanted.receives ? { groups, reaches: [] } : { groups: [], reaches: groups }),
         token: wanted.token,
         instance,
         endpoints: [],
@@ -85,6 +88,7 @@ export function createBridgeLinks({ registry, accept, idleMs }: BridgeLinksParts
       instance,
       token: wanted.token,
       scopes: JSON.stringify(wanted.identity.scopes),
+      isMember: wanted.receives,
       idle,
       ready,
     }
@@ -125,8 +129,10 @@ export function createBridgeLinks({ registry, accept, idleMs }: BridgeLinksParts
 
 export type BridgeLinks = ReturnType<typeof createBridgeLinks>
 
-const suits = (entry: Entry, { identity, instance }: Wanted): boolean =>
-  entry.scopes === JSON.stringify(identity.scopes) && (instance === undefined || instance === entry.instance)
+const suits = (entry: Entry, { identity, instance, receives }: Wanted): boolean =>
+  (entry.isMember || !receives) &&
+  entry.scopes === JSON.stringify(identity.scopes) &&
+  (instance === undefined || instance === entry.instance)
 
 /** Those it is registered with, or those that its token names. */
 async function groupsOf(name: NodeName, { scopes }: Identity, registry: Pick<Registry, 'node'>): Promise<GroupName[]> {
@@ -134,9 +140,10 @@ async function groupsOf(name: NodeName, { scopes }: Identity, registry: Pick<Reg
   if (record && record.groups.length > 0) return record.groups as GroupName[]
   const named = scopes.flatMap((text) => {
     const scope = parseScope(text)
-    return scope?.type === 'register' && scope.pattern === name ? [scope.group as GroupName] : []
+    const isGroups = scope?.type === 'send' || scope?.type === 'broadcast'
+    return isGroups || (scope?.type === 'register' && scope.pattern === name) ? [scope.group as GroupName] : []
   })
-  if (named.length > 0) return named
+  if (named.length > 0) return [...new Set(named)]
   throw new HttpError('MALFORMED', `${quote(name)} was never registered: name its groups, ?groups=a,b`)
 }
 

@@ -22,7 +22,13 @@ const scope = { ...nameSchema, default: 'default', description: 'names the keys 
 const groups = {
   type: 'string',
   maxLength: 4_200,
-  description: 'of the sender, with commas between; those it is registered with unless given',
+  description:
+    'that the sender reaches, with commas between; those it is registered with or its token names unless given',
+}
+const ownGroups = {
+  ...groups,
+  description:
+    'that the name is a member of, with commas between; those it is registered with or its token names unless given',
 }
 const names = { type: 'array', items: nameSchema }
 const admission = ['FORBIDDEN', 'INVALID_NAME', 'NOT_FOUND', 'NAME_IN_USE', 'NAME_OWNED', 'SUPERSEDED'] as const
@@ -54,7 +60,7 @@ export function bridgeRoutes(links: BridgeLinks, limits: Pick<Limits, 'maxFrameB
     if (frame.length >= minSealedBytes) return frame
     throw new HttpError('MALFORMED', `a sealed frame has at least ${minSealedBytes} bytes, not ${frame.length}`)
   }
-  const linkFor = async (call: Call): Promise<BridgeLink> => links.linkFor(wantedOf(call))
+  const linkFor = async (call: Call, receives = false): Promise<BridgeLink> => links.linkFor(wantedOf(call, receives))
 
   return [
     {
@@ -128,13 +134,13 @@ export function bridgeRoutes(links: BridgeLinks, limits: Pick<Limits, 'maxFrameB
       access: 'token',
       summary: 'The next sealed frame that came for the name of the token, or all from now on as server-sent events.',
       query: {
-        groups,
+        groups: ownGroups,
         wait: { type: 'integer', minimum: 0, maximum: maxWaitMs, default: maxWaitMs, description: 'ms' },
       },
       answers: { 200: events, 204: null },
       errors,
       async handler(call): Promise<Answer> {
-        const link = await linkFor(call)
+        const link = await linkFor(call, true)
         const headers = headersOf(link)
         if (call.header('accept')?.includes('text/event-stream')) {
           return { status: 200, headers, events: framesOf(link, call.signal) }
@@ -157,7 +163,7 @@ function target(call: Call, ...types: readonly ('node' | 'any' | 'group')[]): [t
   return [formatAddress(address), parseName(call.query.scope ?? 'default', 'scope')]
 }
 
-function wantedOf(call: Call): Wanted {
+function wantedOf(call: Call, receives: boolean): Wanted {
   const link = call.header('sealway-link')
   const instance = call.header('sealway-instance')
   const listed = call.query.groups as string | undefined
@@ -168,6 +174,7 @@ function wantedOf(call: Call): Wanted {
     identity: call.caller!,
     token: call.header('authorization')!.replace(/^Bearer +/i, ''),
     address: call.peer.address || 'ipc',
+    receives,
     ...(link === undefined ? {} : { link }),
     ...(instance === undefined ? {} : { instance }),
     ...(listed === undefined ? {} : { groups: listed.split(',') }),
