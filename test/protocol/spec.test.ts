@@ -54,7 +54,7 @@ it('lays out the sealed header as the code reads it', () => {
 it('lists each status of a receipt, and no other', () => {
   const listed = tableRows(section('Receipts')).map(([status, meaning]) => [meaning!.split(':')[0], Number(status)])
   const named = Object.entries(ReceiptStatus).map(([name, value]) => [
-    name === 'unknownKey' ? 'unknown key' : name,
+    name.replace(/[A-Z]/, (capital) => ` ${capital.toLowerCase()}`),
     value,
   ])
   expect(listed).toEqual(named)

@@ -313,13 +313,15 @@ describe('receipts.json', () => {
         code?: number
         kid?: string
         incarnation?: number
+        messages?: number
+        bytes?: number
       }
     })[]
     malformed: Bytes[]
   }>('receipts')
 
   it.each(named(vectors.good))('reads and writes: %s', (_, vector) => {
-    const { status, flow, ackUpTo, bitmap, code, kid, incarnation } = vector.receipt
+    const { status, flow, ackUpTo, bitmap, code, kid, incarnation, messages, bytes: creditBytes } = vector.receipt
     const receipt = {
       status,
       flow: new Uint8Array(bytes(flow)),
@@ -329,6 +331,8 @@ describe('receipts.json', () => {
       ...(code === undefined ? {} : { code: codeFromNumber(code) }),
       ...(kid === undefined ? {} : { kid: new Uint8Array(bytes(kid)) }),
       ...(incarnation === undefined ? {} : { incarnation }),
+      ...(messages === undefined ? {} : { messages }),
+      ...(creditBytes === undefined ? {} : { bytes: creditBytes }),
     } as Receipt
     expect(decodeReceipt(bytes(vector.bytes))).toEqual(receipt)
     expect(hex(encodeReceipt(receipt))).toBe(vector.bytes)

@@ -25,6 +25,18 @@ function tailOf(receipt: Receipt): Uint8Array {
       writeU32(tail, 0, receipt.incarnation)
       return tail
     }
+    case ReceiptStatus.credit: {
+      const tail = new Uint8Array(8)
+      writeU32(tail, 0, receipt.messages)
+      writeU32(tail, 4, receipt.bytes)
+      return tail
+    }
+    case ReceiptStatus.dropped: {
+      const tail = new Uint8Array(6)
+      tail.set([codeNumber(receipt.code) >>> 8, codeNumber(receipt.code)])
+      writeU32(tail, 2, receipt.messages)
+      return tail
+    }
     default:
       return new Uint8Array(0)
   }

@@ -6,10 +6,20 @@ import { readU64, writeU64 } from './u64.js'
  *
  *   0        1      9          17       25
  *   | status | flow | ackUpTo  | bitmap | tail ...
- *     u8       8      u64        u64      refused: u16 code; unknownKey: 16 kid; incarnation: 4 bytes
+ *     u8       8      u64        u64      refused: u16 code; unknownKey: 16 kid; incarnation: 4 bytes;
+ *                                         credit: u32 messages, u32 bytes; dropped: u16 code, u32 messages
  */
 
-export const ReceiptStatus = { delivered: 1, processed: 2, refused: 3, unknownKey: 4, incarnation: 5 } as const
+export const ReceiptStatus = {
+  delivered: 1,
+  processed: 2,
+  refused: 3,
+  unknownKey: 4,
+  incarnation: 5,
+  credit: 6,
+  creditAsked: 7,
+  dropped: 8,
+} as const
 export type ReceiptStatus = (typeof ReceiptStatus)[keyof typeof ReceiptStatus]
 
 interface Acknowledged {
@@ -29,6 +39,23 @@ export type Receipt =
   | (Acknowledged & { readonly status: typeof ReceiptStatus.refused; readonly code: Code })
   | (Acknowledged & { readonly status: typeof ReceiptStatus.unknownKey; readonly kid: Uint8Array })
   | (Acknowledged & { readonly status: typeof ReceiptStatus.incarnation; readonly incarnation: number })
+  | CreditReceipt
+  | (Acknowledged & { readonly status: typeof ReceiptStatus.creditAsked })
+  | DroppedReceipt
+
+/** What the flow may carry of messages that nobody waits for, beyond the frames below `ackUpTo`. */
+export type CreditReceipt = Acknowledged & {
+  readonly status: typeof ReceiptStatus.credit
+  readonly messages: number
+  readonly bytes: number
+}
+
+/** So many messages of the flow that nobody waits for were not handled. */
+export type DroppedReceipt = Acknowledged & {
+  readonly status: typeof ReceiptStatus.dropped
+  readonly code: Code
+  readonly messages: number
+}
 
 const fixedBytes = 25
 
@@ -56,6 +83,14 @@ export function encodeReceipt(receipt: Receipt): Buffer {
       break
     case ReceiptStatus.incarnation:
       writeU32(bytes, fixedBytes, receipt.incarnation)
+      break
+    case ReceiptStatus.credit:
+      writeU32(bytes, fixedBytes, receipt.messages)
+      writeU32(bytes, fixedBytes + 4, receipt.bytes)
+      break
+    case ReceiptStatus.dropped:
+      bytes.writeUInt16BE(codeNumber(receipt.code), fixedBytes)
+      writeU32(bytes, fixedBytes + 2, receipt.messages)
   }
   return bytes
 }
@@ -77,9 +112,19 @@ export function decodeReceipt(bytes: Uint8Array): Receipt | undefined {
     case ReceiptStatus.delivered:
     case ReceiptStatus.processed:
       return { ...acknowledged, status: status as typeof ReceiptStatus.delivered }
+    case ReceiptStatus.creditAsked:
+      return { ...acknowledged, status: ReceiptStatus.creditAsked }
     case ReceiptStatus.refused: {
-      const code = codeFromNumber((bytes[fixedBytes]! << 8) | bytes[fixedBytes + 1]!)
+      const code = codeAt(bytes)
       return code && { ...acknowledged, status: ReceiptStatus.refused, code }
+    }
+    case ReceiptStatus.dropped: {
+      const code = codeAt(bytes)
+      return code && { ...acknowledged, status: ReceiptStatus.dropped, code, messages: readU32(bytes, fixedBytes + 2) }
+    }
+    case ReceiptStatus.credit: {
+      const [messages, creditBytes] = [readU32(bytes, fixedBytes), readU32(bytes, fixedBytes + 4)]
+      return { ...acknowledged, status: ReceiptStatus.credit, messages, bytes: creditBytes }
     }
     case ReceiptStatus.unknownKey:
       return { ...acknowledged, status: ReceiptStatus.unknownKey, kid: new Uint8Array(bytes.subarray(fixedBytes)) }
@@ -88,13 +133,21 @@ export function decodeReceipt(bytes: Uint8Array): Receipt | undefined {
   }
 }
 
+const codeAt = (bytes: Uint8Array): Code | undefined =>
+  codeFromNumber((bytes[fixedBytes]! << 8) | bytes[fixedBytes + 1]!)
+
 function tailBytes(status: number | undefined): number | undefined {
   switch (status) {
     case ReceiptStatus.delivered:
     case ReceiptStatus.processed:
+    case ReceiptStatus.creditAsked:
       return 0
     case ReceiptStatus.refused:
       return 2
+    case ReceiptStatus.dropped:
+      return 6
+    case ReceiptStatus.credit:
+      return 8
     case ReceiptStatus.unknownKey:
       return 16
     case ReceiptStatus.incarnation:

@@ -1,8 +1,11 @@
 import { Kind, SealwayError } from '@sealway/protocol'
+import { encodeReceipt, type Receipt } from '../crypto/receipt.js'
 import type { Logger } from '../session/log.js'
 import type { Timers } from '../session/timers.js'
 import { type Delivery, isExpectedError } from './delivery.js'
+import { Drops } from './drops.js'
 import type { Emitter, NodeEvents } from './events.js'
+import { Grants } from './grants.js'
 import { Handlers } from './handlers.js'
 import { OncePer } from './once-per.js'
 import { KnownIds, type Outcome } from './outcomes.js'
@@ -23,6 +26,7 @@ export interface AnswersParts {
   /** Made after this, as each needs the other. */
   readonly streams: () => Streams
   readonly maxRunning: number
+  readonly nextTurn: (work: () => void) => void
   /** How long the body of an answer may take that is too large for a frame, ms. */
   readonly bodyTimeoutMs: number
   readonly clock: () => number
@@ -34,6 +38,9 @@ export interface AnswersParts {
 /** What this node is asked, and what it answers: from a message that was opened to the reply that leaves. */
 export class Answers {
   readonly handlers: Handlers
+  /** What senders may queue here. */
+  readonly grants: Grants
+  private readonly drops: Drops
   private readonly parts: AnswersParts
   /** Those whose handlers have not ended, and who can be told that nobody waits any more. */
   private readonly running = new Map<string, Delivery>()
@@ -42,9 +49,14 @@ export class Answers {
 
   constructor(parts: AnswersParts) {
     this.parts = parts
+    const { timers, nextTurn } = parts
+    const tell = (to: string, scope: string, receipt: Receipt): void => this.tell(to, scope, receipt)
+    this.grants = new Grants({ timers, nextTurn, tell, crowded: () => this.handlers.crowded })
+    this.drops = new Drops({ timers, tell, flush: () => parts.outlets.flushNow() })
     this.handlers = new Handlers({
       name: parts.name,
       maxRunning: parts.maxRunning,
+      grants: this.grants,
       timers: parts.timers,
       overdue: (delivery, handler, afterMs) => this.overdue(delivery, handler, afterMs),
       hookFailed: ({ action }, { from }, error) => this.crashed(action, from, error, 'a hook crashed'),
@@ -158,6 +170,15 @@ export class Answers {
     this.parts.events.emit('handlerError', { action, from, error })
   }
 
+  /** A receipt for a sender. Where it cannot be sealed or there is no room, it is lost: the sender asks again. */
+  private tell(to: string, scope: string, receipt: Receipt): void {
+    try {
+      this.parts.outlets.get(to, scope).raw(Kind.receipt, encodeReceipt(receipt))
+    } catch (error) {
+      this.parts.logger.debug({ err: error, to }, 'a sender could not be told what this node can queue')
+    }
+  }
+
   /** A handler that does not end: told to whoever listens, and logged once a minute for each action. */
   private overdue({ action, from, aborted }: Delivery, handler: string, afterMs: number): void {
     this.parts.events.emit('overdue', { action, from, afterMs })
@@ -173,6 +194,7 @@ export class Answers {
     const { from, corr } = delivery
     this.parts.events.emit('refused', { from, code: error.code })
     if (corr >= 0) this.reply(delivery, ReplyStatus.refused, { code: error.code, message: error.message })
+    else this.drops.add(delivery, error.code)
     // It was not handled, so the next one with this id may be.
     if (delivery.messageId !== undefined) this.knownIds.forget(delivery.messageId)
   }

@@ -14,6 +14,8 @@ export interface Waiter {
   recordEnd: number
   /** Settled, so that its record need not be sent any more. */
   readonly settled: boolean
+  /** Size of the payload, where no receiver answers this: only the mediator says whom it reached. */
+  unansweredBytes?: number | undefined
   /** ms left, to be written into the record when it leaves; absent where the record has no deadline. */
   remainingMs?(): number
   /** Its frame must be kept, to be sent again. */
@@ -27,6 +29,9 @@ export interface Bundle {
   readonly writer: BundleWriter
   /** Data of streams in it. */
   streamBytes: number
+  /** Messages in it that nobody waits for, and their payloads' bytes. */
+  unanswered: number
+  unansweredBytes: number
   left: (() => void)[] | undefined
   waiters: Waiter[] | undefined
   wantAccepted: boolean
@@ -44,10 +49,15 @@ export function remember(bundle: Bundle, waiter: Waiter, start: number): void {
 }
 
 /** Takes out the record of one who no longer waits. @returns its bytes, 0 where it is not in this bundle */
-export function takeOut({ writer, waiters }: Bundle, waiter: Waiter): number {
+export function takeOut(bundle: Bundle, waiter: Waiter): number {
+  const { writer, waiters } = bundle
   const at = waiters?.indexOf(waiter) ?? -1
   if (at < 0) return 0
   const bytes = waiter.recordEnd - waiter.recordStart
+  if (waiter.unansweredBytes !== undefined) {
+    bundle.unanswered--
+    bundle.unansweredBytes -= waiter.unansweredBytes
+  }
   writer.cut(waiter.recordStart, waiter.recordEnd)
   waiters!.splice(at, 1)
   for (const later of waiters!) {

@@ -143,6 +143,11 @@ export class Delivery implements Command, Context {
     return this.arrival.scope
   }
 
+  /** The 8 bytes that name the flow it came in. */
+  get flow(): Uint8Array {
+    return this.arrival.flow
+  }
+
   get groups(): readonly string[] {
     const { to } = this.arrival
     const colon = to.indexOf(':')
@@ -190,6 +195,11 @@ export class Delivery implements Command, Context {
 
   get bodyBytes(): number {
     return this.bodyEnd - this.bodyStart
+  }
+
+  /** Size of meta and body as sent, bytes: what it takes while it waits. */
+  get queuedBytes(): number {
+    return this.bodyEnd - this.metaStart
   }
 
   get body(): unknown {

@@ -8,8 +8,11 @@ export interface NodeEvents {
   disconnected: { readonly error: SealwayError; readonly retryInMs?: number }
   /** Frames of a sender to this node were lost on the way. */
   gap: { readonly from: string; readonly to: string; readonly missing: number }
-  /** A frame of this node went nowhere: what the mediator or the receiver said. */
-  dropped: { readonly to: string; readonly code: Code }
+  /**
+   * A frame of this node went nowhere, or messages of it were not handled: what the mediator or the receiver said.
+   * `messages` counts those that nobody waits for (`send`, `publish`, `broadcast` for a report); `by` is the receiver.
+   */
+  dropped: { readonly to: string; readonly code: Code; readonly messages?: number; readonly by?: string }
   /** Something arrived that was not handled. */
   refused: { readonly from: string; readonly code: Code | 'DUPLICATE' | 'LATE' }
   /**

@@ -39,9 +39,17 @@ export class Fires {
     const timeoutMs = timeoutOf(options, defaultMs, limits.maxCallTimeoutMs)
     writer.prepare(body)
     if (!outlet.fits(messageBytes(name, meta, writer))) {
-      return this.parts.large.send(outlet, action, name, meta, timeoutMs, options?.signal)
+      const send = () => this.parts.large.send(outlet, action, name, meta, timeoutMs, options?.signal)
+      if (waiting.isOpen(outlet)) return send()
+      // Behind what was sent before, and is still here.
+      return waiting
+        .add(outlet, `send ${action} to ${outlet.to}`, timeoutMs, options?.signal, () => true)
+        .then(() => {
+          writer.prepare(body)
+          return send()
+        })
     }
-    if (!waiting.has(outlet) && outlet.message(Kind.fire, name, meta, writer, -1, -1)) return done
+    if (waiting.isOpen(outlet) && outlet.message(Kind.fire, name, meta, writer, -1, -1)) return done
     return waiting.add(outlet, `send ${action} to ${outlet.to}`, timeoutMs, options?.signal, () => {
       writer.prepare(body)
       return outlet.message(Kind.fire, name, meta, writer, -1, -1)

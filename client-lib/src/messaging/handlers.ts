@@ -2,6 +2,7 @@ import { quote, SealwayError } from '@sealway/protocol'
 import type { Timers } from '../session/timers.js'
 import { type Command, type Context, type Delivery, isExpectedError } from './delivery.js'
 import { diagnostics, type HandledMessage, type ReceivedMessage } from './diagnostics.js'
+import { type Grants, maxQueuedBytes, maxQueuedMessages } from './grants.js'
 import { checkAction, type Entry, HandlerTable } from './handler-table.js'
 import { type AfterHook, type BeforeHook, Hooks } from './hooks.js'
 import { runFor } from './inherited.js'
@@ -12,16 +13,18 @@ import { Run } from './run.js'
 import { Slots, slotsOfAction, type Turn } from './slots.js'
 
 /** What waits in one node for its turn, over all senders; beyond this messages are refused. */
-const maxWaiting = 65_536
+const maxWaiting = 262_144
 const maxWaitingBytes = 64 * 1024 * 1024
-/** What one sender may have waiting of it: a quarter, as everywhere (SEMANTICS.md, "Limits"). More than a bundle holds. */
-const maxWaitingInLine = maxWaiting / 4
+/** Calls of one sender that wait for one another, where a handler has a `concurrency`. */
+const maxCallsInLine = 16_384
 
 export interface HandlersParts {
   /** Of this node. */
   readonly name: string
   readonly maxRunning: number
   readonly timers: Timers
+  /** Counts what waits of each sender. */
+  readonly grants: Grants
   /** The handler is done: `result` is its answer. */
   readonly answer: (delivery: Delivery, result: unknown) => void
   /** It threw. */
@@ -74,6 +77,11 @@ export class Handlers {
   /** Handlers that run and messages that wait for one. */
   get running(): number {
     return this.slots.running + this.waitingCount
+  }
+
+  /** So much waits that senders are to wait. */
+  get crowded(): boolean {
+    return this.waitingCount > maxWaiting / 2 || this.waitingBytes > maxWaitingBytes / 2
   }
 
   /** Nothing more is handled: no timer stays. */
@@ -130,7 +138,7 @@ export class Handlers {
   }
 
   private wait(delivery: Delivery, line: Line): void {
-    if (line.waiting.size >= maxWaitingInLine || !this.hasRoom(delivery)) {
+    if ((delivery.corr >= 0 && line.waiting.size >= maxCallsInLine) || !this.hasRoom(delivery)) {
       this.refuse(delivery, 'BUSY', `${line.waiting.size} messages of ${delivery.from} wait for their turn`)
       return
     }
@@ -155,7 +163,10 @@ export class Handlers {
   private noPlaceFor(delivery: Delivery, { slots }: Entry): string | undefined {
     const full = this.slots.full ? this.slots : slots
     const { limit, waiting, waitingBytes } = full
-    if (full === slots && (waiting.size >= maxWaiting / 2 || waitingBytes + delivery.bodyBytes > maxWaitingBytes / 2)) {
+    if (
+      full === slots &&
+      (waiting.size >= maxWaiting / 2 || waitingBytes + delivery.queuedBytes > maxWaitingBytes / 2)
+    ) {
       return `${limit} handlers of ${quote(delivery.action)} are running, and ${waiting.size} messages wait for one`
     }
     if (!this.hasRoom(delivery)) return `${limit} handlers are running, and ${this.waitingCount} messages wait for one`
@@ -170,19 +181,24 @@ export class Handlers {
     this.waitingActions.add(slots)
   }
 
-  private hasRoom(delivery: Delivery): boolean {
-    return this.waitingCount < maxWaiting && this.waitingBytes + delivery.bodyBytes <= maxWaitingBytes
+  private hasRoom({ corr, from, queuedBytes }: Delivery): boolean {
+    if (this.waitingCount >= maxWaiting || this.waitingBytes + queuedBytes > maxWaitingBytes) return false
+    if (corr >= 0) return true
+    const { messages, bytes } = this.parts.grants.queuedOf(from)
+    return messages === 0 || (messages < maxQueuedMessages && bytes + queuedBytes <= maxQueuedBytes)
   }
 
   private beginWait(delivery: Delivery): void {
     this.waitingCount++
-    this.waitingBytes += delivery.bodyBytes
+    this.waitingBytes += delivery.queuedBytes
+    if (delivery.corr < 0) this.parts.grants.began(delivery.from, delivery.queuedBytes)
     this.parts.running(delivery, true)
   }
 
   private endWait(delivery: Delivery): void {
     this.waitingCount--
-    this.waitingBytes -= delivery.bodyBytes
+    this.waitingBytes -= delivery.queuedBytes
+    if (delivery.corr < 0) this.parts.grants.ended(delivery.from, delivery.queuedBytes)
     this.parts.running(delivery, false)
   }
 

@@ -2,8 +2,9 @@ import { Kind, SealwayError, type TransportName } from '@sealway/protocol'
 import { RecordCursor } from '../crypto/bundle.js'
 import type { OpeningFlow } from '../crypto/flow-table.js'
 import { InboundRoute, type Opener, type OpenResult } from '../crypto/open.js'
-import { decodeReceipt, type Receipt } from '../crypto/receipt.js'
+import { decodeReceipt, type Receipt, ReceiptStatus } from '../crypto/receipt.js'
 import { type Delivery, deliveryOf } from './delivery.js'
+import { type Grant, grantOf } from './grants.js'
 import { FlowOutcomes, Outcome } from './outcomes.js'
 import { type ActionNames, type Codec, decodeBody, earlyOrKeptFlag } from './payload.js'
 import { type Arrival, type AskGroups, Sender, Serials } from './sender.js'
@@ -14,6 +15,8 @@ export interface FlowOrder {
   expected: number
   /** Answers to what may come again. */
   outcomes?: FlowOutcomes
+  /** Of messages that nobody waits for. */
+  grant?: Grant
 }
 
 export interface InboxParts {
@@ -28,7 +31,11 @@ export interface InboxParts {
   /** A caller withdrew its call. */
   readonly withdrawn: (from: string, corr: number) => void
   readonly answered: (from: string, corr: number, status: number, body: () => unknown) => void
-  readonly receipt: (from: string, receipt: Receipt) => void
+  readonly receipt: (from: string, scope: string, receipt: Receipt) => void
+  /** The sender of a flow waits for credit. */
+  readonly creditAsked: (grant: Grant, counter: number) => void
+  /** A frame with messages that nobody waits for has been dispatched. @param gap frames before it did not arrive */
+  readonly arrived: (grant: Grant, counter: number, messages: number, bytes: number, gap: boolean) => void
   /** A record of a stream: its number, what its sender waits, and its payload. */
   readonly stream: (
     arrival: Arrival,
@@ -51,6 +58,12 @@ export interface InboxParts {
   readonly dropped: (from: string, why: 'duplicate' | 'late' | 'expired' | 'malformed') => void
 }
 
+const grantIn = (flow: OpeningFlow<FlowOrder>): Grant => {
+  const order = flow.attached!
+  order.grant ??= grantOf(flow)
+  return order.grant
+}
+
 /** A delivery route, and whose it is. */
 class Route extends InboundRoute<FlowOrder> {
   constructor(
@@ -70,6 +83,9 @@ export class Inbox {
   private transport: TransportName | undefined
   private readonly cursor = new RecordCursor()
   private readonly serials = new Serials()
+  /** Messages of the present frame that nobody waits for. */
+  private unanswered = 0
+  private unansweredBytes = 0
 
   constructor(parts: InboxParts) {
     this.parts = parts
@@ -131,10 +147,11 @@ export class Inbox {
   private opened(route: Route, result: OpenResult<FlowOrder> & { type: 'opened' }): void {
     const { plaintext, kind, flow, counter } = result
     // Whatever it is, it has its place in the order: a receipt takes a counter of the flow that the bundles are in.
+    const gap = counter > (flow.attached?.expected ?? 0)
     const late = this.isLate(route, flow, counter)
     if (kind === Kind.receipt) {
       const receipt = decodeReceipt(plaintext)
-      if (receipt) this.parts.receipt(route.from, receipt)
+      if (receipt) this.parts.receipt(route.from, route.scope, receipt)
       return
     }
     if (kind !== Kind.bundle) {
@@ -150,8 +167,16 @@ export class Inbox {
     const { from, to, scope, sender } = route
     const { transport, serials } = this
     const receivedAt = clock()
-    const arrival: Arrival = { from, to, scope, sentAt: result.ts, receivedAt, transport, sender, serials, clock }
+    const sentAt = result.ts
+    const arrival: Arrival = { from, to, scope, flow: flow.id, sentAt, receivedAt, transport, sender, serials, clock }
+    this.unanswered = 0
+    this.unansweredBytes = 0
     while (cursor.next()) this.record(route, arrival, flow, counter, cursor, late)
+    if (this.unanswered > 0) this.parts.arrived(grantIn(flow), counter, this.unanswered, this.unansweredBytes, gap)
+  }
+
+  private creditAsked(flow: OpeningFlow<FlowOrder>, counter: number): void {
+    this.parts.creditAsked(grantIn(flow), counter)
   }
 
   /**
@@ -195,7 +220,8 @@ export class Inbox {
       }
       case Kind.receipt: {
         const receipt = decodeReceipt(bytes.subarray(payloadStart, payloadEnd))
-        if (receipt) parts.receipt(route.from, receipt)
+        if (receipt?.status === ReceiptStatus.creditAsked) this.creditAsked(flow, counter)
+        else if (receipt) parts.receipt(route.from, route.scope, receipt)
         return
       }
       case Kind.call:
@@ -203,6 +229,10 @@ export class Inbox {
         break
       case Kind.fire:
       case Kind.broadcast:
+        if (corr < 0) {
+          this.unanswered++
+          this.unansweredBytes += payloadEnd - payloadStart
+        }
         // What nobody will ask for again must not overtake what came after it.
         if (payloadStart === payloadEnd) return parts.withdrawn(route.from, corr)
         if (late) return parts.dropped(route.from, 'late')

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { Kind, type SealwayError } from '@sealway/protocol'
+import { Kind, SealwayError } from '@sealway/protocol'
 import { onAbort } from '../session/abort-listener.js'
 import type { Timers } from '../session/timers.js'
 import type { Acked } from './acked.js'
@@ -41,6 +41,7 @@ export class Large {
   ): Promise<void> {
     const what = `send ${action} to ${outlet.to}`
     return new Promise((resolve, reject) => {
+      let accepted = false
       const stop = this.parts.streams().carry({
         what,
         outlet,
@@ -48,10 +49,14 @@ export class Large {
         corr: -1,
         timeoutMs,
         ...this.take(name, meta, 0),
+        accepted: () => {
+          accepted = true
+        },
         settled: (error) => {
           unlisten?.()
-          if (error) reject(signal?.aborted ? aborted(what, signal, 'unknown') : error)
-          else resolve()
+          if (!error) resolve()
+          else if (signal?.aborted) reject(aborted(what, signal, 'unknown'))
+          else reject(error.code === 'TIMEOUT' && !accepted ? neverAccepted(what, outlet.to, timeoutMs) : error)
         },
       })
       const unlisten = signal && onAbort(signal, stop)
@@ -147,6 +152,16 @@ export class Large {
     return { head, bytes }
   }
 }
+
+/** Its receiver accepts a body when it can queue it. */
+const neverAccepted = (what: string, target: string, afterMs: number): SealwayError =>
+  new SealwayError('BUSY', {
+    message: `${what}: ${target} had no room for it within ${afterMs} ms`,
+    outcome: 'not-delivered',
+    hop: 'receiver',
+    target,
+    afterMs,
+  })
 
 /** Whoever had its end once may have handled it. */
 function notTaken(pending: Pending, { code, message, data, hop }: SealwayError): SealwayError {

@@ -56,7 +56,7 @@ export class Launcher {
       pending.fail(error as SealwayError)
       return
     }
-    this.attempt(pending, outlet, () => {
+    const attempt = (): boolean => {
       if (pending.settled) return true
       writer.prepare(body)
       const size = messageBytes(name, meta, writer)
@@ -70,7 +70,21 @@ export class Launcher {
       const corr = ttlMs < 0 ? -1 : pending.corr
       const named = kind === Kind.broadcast || (kind === Kind.call && outlet.to.includes(':'))
       return outlet.message(kind, name, meta, writer, corr, ttlMs, pending, flags, named, msgId)
-    })
+    }
+    if (ttlMs < 0) this.attemptUnanswered(pending, outlet, attempt)
+    else this.attempt(pending, outlet, attempt)
+  }
+
+  /** No receiver answers it, so it needs their credit. */
+  private attemptUnanswered(pending: Pending, outlet: Outlet, attempt: () => boolean): void {
+    const { calls, waiting } = this.parts
+    calls.add(pending)
+    try {
+      if (waiting.isOpen(outlet) && attempt()) return
+      pending.leaveQueue = waiting.enqueue(outlet, attempt, (error) => pending.fail(error), true)
+    } catch (error) {
+      pending.fail(error as SealwayError)
+    }
   }
 
   /** @param attempt returns false where there is no room now */

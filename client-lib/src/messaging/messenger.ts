@@ -11,14 +11,16 @@ import {
 import type { Keyring } from '../crypto/keyring.js'
 import { Opener } from '../crypto/open.js'
 import { PooledRandom } from '../crypto/random.js'
+import { type Receipt, ReceiptStatus } from '../crypto/receipt.js'
 import type { Link, LinkEvents } from '../session/link.js'
 import type { Logger } from '../session/log.js'
 import { signalAfter, type Timers } from '../session/timers.js'
-import type { Receipt } from './acked.js'
+import type { Receipt as SendReceipt } from './acked.js'
 import { Answers } from './answers.js'
 import type { Waiter } from './bundle.js'
 import { withCallerMeta } from './caller-meta.js'
 import { Calls, type Pending } from './calls.js'
+import { Credits } from './credits.js'
 import { deliveryOf } from './delivery.js'
 import { Departures, returnGraceMs } from './departures.js'
 import type { Emitter, NodeEvents } from './events.js'
@@ -88,6 +90,7 @@ export class Messenger {
   private readonly actions = new ActionNames()
   private readonly body: BodyWriter
   private readonly waiting: Waiting
+  private readonly credits: Credits
   private link: Link | undefined
   private leaving = false
   private welcome: Welcome | undefined
@@ -134,6 +137,7 @@ export class Messenger {
       nextTurn: parts.nextTurn,
       monotonic: parts.timers.monotonic,
     })
+    this.credits = new Credits({ outlets: this.outlets, timers: parts.timers, waiting: this.waiting })
     this.hints = new Hints({
       outlets: this.outlets,
       incarnation: parts.incarnation,
@@ -147,6 +151,7 @@ export class Messenger {
       body: this.body,
       streams: () => this.streams,
       maxRunning: limits.maxRunningHandlers,
+      nextTurn: parts.nextTurn,
       bodyTimeoutMs: limits.callTimeoutMs,
       clock,
       timers: parts.timers,
@@ -171,7 +176,10 @@ export class Messenger {
       again: (outcome) => this.answers.again(outcome),
       withdrawn: (from, corr) => this.answers.withdrawn(from, corr),
       answered: (from, corr, status, body) => this.questions.answered(from, corr, status, body),
-      receipt: (from, receipt) => this.refusals.told(from, receipt),
+      receipt: (from, scope, receipt) => this.receipt(from, scope, receipt),
+      creditAsked: (grant, counter) => this.answers.grants.asked(grant, counter),
+      arrived: (grant, counter, messages, bytes, gap) =>
+        this.answers.grants.arrived(grant, counter, messages, bytes, gap),
       refused: (route, result, sealed) => {
         events.emit('refused', { from: route.from, code: result.code })
         if (result.code === 'STALE_INCARNATION') this.hints.incarnation(route.from, route.scope, sealed)
@@ -218,7 +226,7 @@ export class Messenger {
         outlet.retarget(incarnation)
         this.frameRefused(outlet, flow, ackUpTo, 'STALE_INCARNATION', 'receiver')
       },
-      dropped: (to, code) => events.emit('dropped', { to, code }),
+      dropped: (to, code, messages = 0) => events.emit('dropped', messages > 0 ? { to, code, messages } : { to, code }),
     })
     this.departures = new Departures({
       calls,
@@ -267,6 +275,10 @@ export class Messenger {
         delivery: (arrival, kind, corr, deadline, bytes, start, end) =>
           deliveryOf(arrival, kind, corr, deadline, bytes, start, end, this.actions, codec),
         dispatch: (delivery) => this.answers.dispatch(delivery),
+        canQueue: (from, bytes) => this.answers.grants.canQueue(from, bytes),
+        whenHandled: (work) => {
+          this.answers.grants.onHandled = work
+        },
         crashed: (delivery, error) => this.answers.failed(delivery, error),
         answered: (from, corr, status, body) => this.questions.answered(from, corr, status, body),
         expects: (from, corr) => this.questions.expects(from, corr),
@@ -284,7 +296,8 @@ export class Messenger {
   /** Calls in flight and handlers at work: what a drain waits for. */
   get busy(): boolean {
     if (this.streams.count > 0 || this.attempts.waiting > 0) return true
-    return this.calls.count > 0 || this.handlers.running > 0 || this.waiting.count > 0
+    if (this.waiting.count > 0) return true
+    return this.calls.count > 0 || this.handlers.running > 0
   }
 
   get flushed(): boolean {
@@ -301,7 +314,7 @@ export class Messenger {
     return this.questions.call(to, action, body, options, extraFlags)
   }
 
-  sendAcked(to: string, action: string, body?: unknown, options?: AckedOptions): Promise<Receipt> {
+  sendAcked(to: string, action: string, body?: unknown, options?: AckedOptions): Promise<SendReceipt> {
     return this.questions.sendAcked(to, action, body, options)
   }
 
@@ -367,8 +380,10 @@ export class Messenger {
       const outlet = this.outlets.numbered(route)
       if (!outlet) return
       const left = outlet.online === true && !online
-      outlet.online = online
+      outlet.reached(online)
       if (!online) {
+        // What waits for credit is to learn that it cannot be delivered.
+        this.waiting.retry(outlet)
         if (left) this.departures.left(outlet, false)
         return
       }
@@ -376,6 +391,7 @@ export class Messenger {
       outlet.retarget(incarnation)
       outlet.hurry(this.parts.clock())
       outlet.letGo()
+      this.waiting.retry(outlet)
     },
     policies: (change) => {
       if (!this.policies.told(change)) return
@@ -393,8 +409,18 @@ export class Messenger {
     code: Code,
     hop: 'mediator' | 'receiver',
   ): void {
-    this.refusals.frame(outlet.to, outlet.awaiting.values() as Pending[], flow, counter, code, hop)
+    const waiting = outlet.awaiting.values() as Pending[]
+    this.refusals.frame(outlet.to, waiting, flow, counter, code, hop, outlet.rejected(flow, counter))
+    this.waiting.retry(outlet)
     this.streams.gap(outlet.to, outlet.scope, `a frame to it was refused (${code})`)
+  }
+
+  /** What a receiver says of messages of this node. */
+  private receipt(from: string, scope: string, receipt: Receipt): void {
+    if (receipt.status === ReceiptStatus.credit) return this.credits.granted(from, scope, receipt)
+    if (receipt.status !== ReceiptStatus.dropped) return this.refusals.told(from, receipt)
+    const to = this.credits.outletOf(from, scope, receipt.flow)?.to ?? from
+    this.parts.events.emit('dropped', { to, code: receipt.code, messages: receipt.messages, by: from })
   }
 
   /** Frames and answers keep their order on a link: behind the answer to a question nothing from before it comes. */

@@ -17,7 +17,9 @@ import type { Keyring } from '../crypto/keyring.js'
 import type { PayloadKey } from '../crypto/keys.js'
 import type { Random } from '../crypto/random.js'
 import { type SealedFrame, SealingFlow } from '../crypto/seal.js'
+import { Allowance } from './allowance.js'
 import { type Bundle, freshenDeadlines, remember, takeOut, type Waiter } from './bundle.js'
+import { sameFlow } from './frame-id.js'
 import { type BodyWriter, messageBytes, writeMessage } from './payload.js'
 import { Unacked, UnackedFrames } from './unacked.js'
 
@@ -81,6 +83,7 @@ export class Outlet {
   readonly awaiting = new Numbered<Waiter>()
   /** Data of streams that waits here, bytes. */
   streamBytes = 0
+  private unanswered: Allowance | undefined
   private flow: SealingFlow | undefined
   private keyringVersion = -1
   private current: Bundle | undefined
@@ -98,6 +101,39 @@ export class Outlet {
     readonly number: number,
     private readonly parts: OutletParts,
   ) {}
+
+  /** The mediator says whether the target is connected. */
+  reached(online: boolean): void {
+    this.online = online
+    this.unanswered?.reached(online)
+  }
+
+  get isToGroup(): boolean {
+    return this.to.includes(':')
+  }
+
+  /** What it may still take of messages that nobody waits for. */
+  get allowance(): Allowance {
+    if (!this.unanswered) {
+      this.unanswered = new Allowance(!this.isToGroup)
+      this.unanswered.reached(this.online !== false)
+    }
+    return this.unanswered
+  }
+
+  /** Whether this is the flow that seals here now. @param flow begins with the 8 bytes that name it */
+  seals(flow: Uint8Array): boolean {
+    return this.flow !== undefined && sameFlow(this.flow.id, flow)
+  }
+
+  get flowId(): Uint8Array | undefined {
+    return this.flow?.id
+  }
+
+  /** A frame was refused by the mediator. @returns how many messages that nobody waits for were in it */
+  rejected(flow: Uint8Array, counter: number): number {
+    return this.unanswered && this.seals(flow) ? this.unanswered.rejected(counter) : 0
+  }
 
   /** Bytes of plaintext that wait here. */
   get waitingBytes(): number {
@@ -125,6 +161,7 @@ export class Outlet {
   unlinked(): void {
     if (this.online) this.held = true
     this.online = undefined
+    this.unanswered?.reached(true)
   }
 
   /** It is back, or was waited for long enough. */
@@ -176,6 +213,12 @@ export class Outlet {
     writer.end(writeMessage(buffer, at, action, meta, body, flags))
     if (wantAccepted) bundle.wantAccepted = true
     if (waiter) remember(bundle, waiter, start)
+    if (corr < 0) {
+      bundle.unanswered++
+      bundle.unansweredBytes += size
+      this.allowance.queued(size)
+      if (waiter) waiter.unansweredBytes = size
+    }
     this.appended(bundle)
     return true
   }
@@ -246,6 +289,7 @@ export class Outlet {
       const bytes = takeOut(bundle, waiter)
       if (bytes === 0) continue
       if (bundle !== this.current) this.queuedBytes -= bytes
+      if (waiter.unansweredBytes !== undefined) this.unanswered?.withdrawn(waiter.unansweredBytes)
       return true
     }
     return false
@@ -282,6 +326,8 @@ export class Outlet {
     this.current = {
       writer,
       streamBytes: 0,
+      unanswered: 0,
+      unansweredBytes: 0,
       left: undefined,
       waiters: undefined,
       wantAccepted: false,
@@ -376,6 +422,7 @@ export class Outlet {
       if (waiters) freshenDeadlines(bundle, now)
       const frame: SealedFrame = flow.seal(Kind.bundle, 0, writer.take(), 0, this.incarnation)
       if (waiters) this.await(waiters, flow, frame, now)
+      if (bundle.unanswered > 0) this.allowance.sealed(frame.counter, bundle.unanswered, bundle.unansweredBytes)
       this.emit(frame, bundle.wantAccepted ? FrameFlag.wantAccepted : 0)
     }
     writer.reset()
@@ -441,7 +488,10 @@ export class Outlet {
   /** The receiver is another process now: its counters begin anew. */
   retarget(incarnation: number): void {
     if (this.incarnation === incarnation) return
-    if (this.incarnation !== 0) this.flow = undefined
+    if (this.incarnation !== 0) {
+      this.flow = undefined
+      this.unanswered?.anotherProcess()
+    }
     this.incarnation = incarnation
   }
 
@@ -449,6 +499,7 @@ export class Outlet {
     const { keyring } = this.parts
     this.flow = this.newFlow(keyring.sealing(this.scope))
     this.keyringVersion = keyring.version
+    this.unanswered?.restart()
   }
 
   private newFlow(key: PayloadKey): SealingFlow {

@@ -33,6 +33,8 @@ export class Outlets {
   private readonly outletParts: OutletParts
   private readonly byAddress = new Map<string, Outlet>()
   private readonly byNumber = new Map<number, Outlet>()
+  /** Those to one member of a group, or to all of them. */
+  readonly toGroups = new Set<Outlet>()
   private readonly spare: BundleWriter[] = []
   private dirty: Outlet[] = []
   private lastNumber = 0
@@ -64,8 +66,14 @@ export class Outlets {
     const outlet = new Outlet(to, scope, ++this.lastNumber, this.outletParts)
     this.byAddress.set(key, outlet)
     this.byNumber.set(outlet.number, outlet)
+    if (outlet.isToGroup) this.toGroups.add(outlet)
     this.parts.openRoute(outlet)
     return outlet
+  }
+
+  /** The same where it was used before. */
+  find(to: string, scope: string): Outlet | undefined {
+    return this.byAddress.get(keyOf(to, scope))
   }
 
   /** The outlet of an address as the user writes it, if it was used before. */

@@ -28,7 +28,7 @@ export interface RefusalsParts {
   readonly waiting: () => Iterable<Refusable>
   /** The process to which a frame was bound is no more. */
   readonly stale: (from: string, incarnation: number, { flow, ackUpTo }: Receipt) => void
-  readonly dropped: (to: string, code: Code) => void
+  readonly dropped: (to: string, code: Code, messages?: number) => void
 }
 
 /** Frames that went nowhere: what the mediator and receivers say of ours. */
@@ -67,6 +67,7 @@ export class Refusals {
    * One frame was not taken, by the mediator or by its receiver.
    * @param awaiting who waits for something that was sent there
    * @param flow begins with the 8 bytes that name it
+   * @param messages in it that nobody waits for
    */
   frame(
     to: string,
@@ -75,6 +76,7 @@ export class Refusals {
     counter: number | undefined,
     code: Code,
     hop: Hop,
+    messages = 0,
   ): void {
     for (const waiter of [...awaiting]) {
       if (waiter.counter !== counter || !sameFlow(waiter.flow!.id, flow)) continue
@@ -83,7 +85,7 @@ export class Refusals {
       const outcome = waiter.repeated ? 'unknown' : 'not-delivered'
       waiter.fail(waiter.error(code, `${waiter.what}: ${meaning(code, to)}`, outcome, { hop }))
     }
-    this.parts.dropped(to, code)
+    this.parts.dropped(to, code, messages)
   }
 }
 

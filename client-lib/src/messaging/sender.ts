@@ -86,6 +86,8 @@ export interface Arrival {
   readonly from: string
   readonly to: string
   readonly scope: string
+  /** The 8 bytes that name its flow; the same object for all frames of the flow. */
+  readonly flow: Uint8Array
   /** When it was sealed, by the sender's clock; ms since 1970. */
   readonly sentAt: number
   /** When it was opened, by this node's clock; ms since 1970. */

@@ -39,12 +39,12 @@ export class Slots {
 
   push(turn: Turn): void {
     this.waiting.push(turn)
-    this.waitingBytes += turn.delivery.bodyBytes
+    this.waitingBytes += turn.delivery.queuedBytes
   }
 
   shift(): Turn | undefined {
     const turn = this.waiting.shift()
-    if (turn) this.waitingBytes -= turn.delivery.bodyBytes
+    if (turn) this.waitingBytes -= turn.delivery.queuedBytes
     return turn
   }
 }

@@ -1,5 +1,6 @@
 import { SealwayError } from '@sealway/protocol'
 import type { Timers } from '../session/timers.js'
+import type { Allowance } from './allowance.js'
 import { aborted, watchDeadline } from './deadline.js'
 import type { Outlet } from './outlet.js'
 
@@ -9,15 +10,29 @@ const maxWaiting = 65_536
 interface Waiter {
   readonly attempt: () => boolean
   readonly settle: (error?: SealwayError) => void
+  /** It needs the credit of its receiver, too: nobody waits for what becomes of it there. */
+  readonly unanswered: boolean
   /** It has left the queue, or is about to: nobody else takes it out. */
   taken: boolean
 }
 
-/** Those for whom an outlet had no room: first come, first served, per outlet. */
+/** Those who wait to send to one target. */
+class Queue {
+  /** For room in the outlet, in order. */
+  room: Waiter[] = []
+  /** For credit of the receiver, in order. All others pass them by. */
+  credit: Waiter[] = []
+  /** Of those who wait for room, how many need credit, too. */
+  unanswered = 0
+  retrying = false
+}
+
+/** Those for whom an outlet had no room, or its receiver no credit: first come, first served, per outlet. */
 export class Waiting {
-  private readonly byOutlet = new Map<Outlet, Waiter[]>()
-  private readonly retrying = new Set<Outlet>()
+  private readonly byOutlet = new Map<Outlet, Queue>()
   count = 0
+  /** Somebody waits for credit. */
+  onWaitForCredit: () => void = () => {}
 
   constructor(private readonly timers: Timers) {}
 
@@ -32,6 +47,7 @@ export class Waiting {
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
         attempt,
+        unanswered: true,
         taken: false,
         settle: (error) => {
           stopWatch()
@@ -57,18 +73,34 @@ export class Waiting {
     })
   }
 
-  /** Whether somebody waits there: nobody may overtake. */
+  /** Where somebody waits for credit. */
+  outletsWithoutCredit(): Outlet[] {
+    return [...this.byOutlet].filter(([, { credit }]) => credit.length > 0).map(([outlet]) => outlet)
+  }
+
+  /** Whether somebody waits for room there: nobody may overtake. */
   has(outlet: Outlet): boolean {
-    return this.count > 0 && this.byOutlet.has(outlet)
+    return this.count > 0 && (this.byOutlet.get(outlet)?.room.length ?? 0) > 0
+  }
+
+  /** Whether a message that nobody answers may go at once. */
+  isOpen(outlet: Outlet): boolean {
+    return outlet.allowance.room && (this.count === 0 || !this.byOutlet.has(outlet))
   }
 
   /**
-   * The same for a call or broadcast, whose own deadline watches over it.
+   * The same as `add` for what has a deadline of its own.
    * @returns a function that gives up its place
    */
-  enqueue(outlet: Outlet, attempt: () => boolean, onError: (error: SealwayError) => void): () => void {
+  enqueue(
+    outlet: Outlet,
+    attempt: () => boolean,
+    onError: (error: SealwayError) => void,
+    unanswered = false,
+  ): () => void {
     const waiter: Waiter = {
       attempt,
+      unanswered,
       taken: false,
       settle: (error) => {
         if (error) onError(error)
@@ -86,45 +118,98 @@ export class Waiting {
         hop: 'client',
       })
     }
-    const waiters = this.byOutlet.get(outlet) ?? []
-    waiters.push(waiter)
-    this.byOutlet.set(outlet, waiters)
+    const queue = this.byOutlet.get(outlet) ?? new Queue()
+    this.byOutlet.set(outlet, queue)
     this.count++
+    const noCredit = queue.credit.length > 0 || (queue.unanswered === 0 && !outlet.allowance.room)
+    if (waiter.unanswered && noCredit) {
+      queue.credit.push(waiter)
+      this.onWaitForCredit()
+    } else {
+      queue.room.push(waiter)
+      if (waiter.unanswered) queue.unanswered++
+    }
   }
 
   private remove(outlet: Outlet, waiter: Waiter): void {
     if (waiter.taken) return
     waiter.taken = true
-    const waiters = this.byOutlet.get(outlet)
-    const at = waiters?.indexOf(waiter) ?? -1
-    if (at < 0) return
-    waiters!.splice(at, 1)
+    const queue = this.byOutlet.get(outlet)
+    if (!queue) return
+    const [inRoom, inCredit] = [queue.room.indexOf(waiter), queue.credit.indexOf(waiter)]
+    if (inRoom >= 0) {
+      queue.room.splice(inRoom, 1)
+      if (waiter.unanswered) queue.unanswered--
+    } else if (inCredit >= 0) queue.credit.splice(inCredit, 1)
+    else return
     this.count--
-    if (waiters!.length === 0) this.byOutlet.delete(outlet)
+    this.tidy(outlet, queue)
   }
 
-  /** There is room: in order, until there is none again. */
+  private tidy(outlet: Outlet, { room, credit }: Queue): void {
+    if (room.length === 0 && credit.length === 0) this.byOutlet.delete(outlet)
+  }
+
+  /** There may be room, or credit: in order, until there is none again. */
   retry(outlet: Outlet): void {
-    const waiters = this.byOutlet.get(outlet)
+    const queue = this.byOutlet.get(outlet)
     // An attempt may make room itself and so lead back here; the loop below goes on with it.
-    if (!waiters || this.retrying.has(outlet)) return
-    this.retrying.add(outlet)
-    let taken = 0
-    for (const waiter of waiters) {
-      let error: SealwayError | undefined
-      try {
-        if (!waiter.attempt()) break
-      } catch (thrown) {
-        error = thrown as SealwayError
+    if (!queue || queue.retrying) return
+    queue.retrying = true
+    const { allowance } = outlet
+    if (queue.room.length > 0 && queue.credit.length > 0) this.lineUp(queue, allowance)
+    if (this.serveRoom(queue, allowance)) this.serveCredit(queue, allowance)
+    queue.retrying = false
+    this.tidy(outlet, queue)
+    if (queue.credit.length > 0) this.onWaitForCredit()
+  }
+
+  /** Those who have credit again stand behind those who wait for room. */
+  private lineUp(queue: Queue, { left }: Allowance): void {
+    const moved = queue.credit.splice(0, left)
+    queue.room.push(...moved)
+    queue.unanswered += moved.length
+  }
+
+  /** @returns false where there is no room for the next */
+  private serveRoom(queue: Queue, allowance: Allowance): boolean {
+    const without: Waiter[] = []
+    let done = 0
+    let roomy = true
+    for (const waiter of queue.room) {
+      if (waiter.unanswered && !allowance.room) without.push(waiter)
+      else if (!this.attempt(waiter)) {
+        roomy = false
+        break
       }
-      taken++
-      waiter.taken = true
-      waiter.settle(error)
+      if (waiter.unanswered) queue.unanswered--
+      done++
     }
-    this.retrying.delete(outlet)
-    waiters.splice(0, taken)
-    this.count -= taken
-    if (waiters.length === 0) this.byOutlet.delete(outlet)
+    queue.room.splice(0, done)
+    if (without.length > 0) queue.credit = [...without, ...queue.credit]
+    return roomy
+  }
+
+  private serveCredit(queue: Queue, allowance: Allowance): void {
+    let done = 0
+    for (const waiter of queue.credit) {
+      if (!allowance.room || !this.attempt(waiter)) break
+      done++
+    }
+    queue.credit.splice(0, done)
+  }
+
+  private attempt(waiter: Waiter): boolean {
+    let error: SealwayError | undefined
+    try {
+      if (!waiter.attempt()) return false
+    } catch (thrown) {
+      error = thrown as SealwayError
+    }
+    waiter.taken = true
+    this.count--
+    waiter.settle(error)
+    return true
   }
 
   close(): void {
@@ -133,7 +218,7 @@ export class Waiting {
       outcome: 'not-delivered',
       hop: 'client',
     })
-    const all = [...this.byOutlet.values()].flat()
+    const all = [...this.byOutlet.values()].flatMap(({ room, credit }) => [...room, ...credit])
     this.byOutlet.clear()
     this.count = 0
     for (const waiter of all) {

@@ -184,7 +184,7 @@ const writeRecord = ({ kind, msgId, corr, ttlMs, payload }: RecordVector): strin
     }),
   )
 
-const receiptOf = ({ status, flow, ackUpTo, bitmap, code, kid, incarnation }: ReceiptVector): Receipt =>
+const receiptOf = ({ status, flow, ackUpTo, bitmap, code, kid, incarnation, ...credit }: ReceiptVector): Receipt =>
   ({
     flow: bytes(flow),
     ackUpTo,
@@ -194,4 +194,5 @@ const receiptOf = ({ status, flow, ackUpTo, bitmap, code, kid, incarnation }: Re
     ...(code === undefined ? {} : { code: codeFromNumber(code) }),
     ...(kid === undefined ? {} : { kid: bytes(kid) }),
     ...(incarnation === undefined ? {} : { incarnation }),
+    ...credit,
   }) as Receipt

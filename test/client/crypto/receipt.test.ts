@@ -16,6 +16,9 @@ const samples: [Receipt, string][] = [
   [{ ...common, status: ReceiptStatus.refused, code: 'NO_HANDLER' }, `03${head}002b`],
   [{ ...common, status: ReceiptStatus.unknownKey, kid: new Uint8Array(16).fill(9) }, `04${head}${'09'.repeat(16)}`],
   [{ ...common, status: ReceiptStatus.incarnation, incarnation: 0xfedcba98 }, `05${head}fedcba98`],
+  [{ ...common, status: ReceiptStatus.credit, messages: 7, bytes: 0xfffffffe }, `06${head}00000007fffffffe`],
+  [{ ...common, status: ReceiptStatus.creditAsked }, `07${head}`],
+  [{ ...common, status: ReceiptStatus.dropped, code: 'BUSY', messages: 0x89abcdef }, `08${head}000e89abcdef`],
 ]
 
 it.each(samples)('writes and reads %j', (receipt, text) => {
@@ -34,7 +37,9 @@ it.each([
   ['nothing', ''],
   ['a status alone', '01'],
   ['status 0', `00${head}`],
-  ['status 6', `06${head}`],
+  ['status 9', `09${head}`],
+  ['credit of 4 bytes', `06${head}00000000`],
+  ['dropped without a count', `08${head}002b`],
   ['a byte less', `01${head}`.slice(0, -2)],
   ['a byte more', `01${head}00`],
   ['a refusal without a code', `03${head}`],
@@ -57,7 +62,7 @@ it('speaks of the counters below ackUpTo where they are done, and of those in th
 
 it('meets 100,000 random plaintexts with a receipt or nothing, and writes back what it read', () => {
   let read = 0
-  const sized = fc.tuple(fc.nat(6), fc.uint8Array({ minLength: 24, maxLength: 42 }))
+  const sized = fc.tuple(fc.nat(9), fc.uint8Array({ minLength: 24, maxLength: 42 }))
   fc.assert(
     fc.property(sized, ([status, rest]) => {
       const bytes = Uint8Array.of(status, ...rest)

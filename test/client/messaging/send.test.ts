@@ -167,7 +167,7 @@ describe('send', () => {
     alice.events.on('dropped', (event) => dropped.push(event))
     await alice.send('nobody', 'take')
     await until(() => dropped.length === 1, 'the hint')
-    expect(dropped).toEqual([{ to: 'nobody', code: 'UNKNOWN_NODE' }])
+    expect(dropped).toEqual([{ to: 'nobody', code: 'UNKNOWN_NODE', messages: 1 }])
   })
 
   it('carries meta beside the body, and refuses more than 64 KiB of it', async () => {

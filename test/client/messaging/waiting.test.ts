@@ -1,11 +1,12 @@
 import type { SealwayError } from '@sealway/protocol'
+import { Allowance } from '../../../client-lib/src/messaging/allowance.js'
 import type { Outlet } from '../../../client-lib/src/messaging/outlet.js'
 import { Waiting } from '../../../client-lib/src/messaging/waiting.js'
 import { VirtualTime } from '../../support/clock.js'
 import { rejection } from '../../support/until.js'
 
-/** All that waiting knows of an outlet is who it is. */
-const outletTo = (to: string) => ({ to }) as Outlet
+/** All that waiting knows of an outlet is who it is, and what credit it has. */
+const outletTo = (to: string) => ({ to, allowance: new Allowance(true) }) as unknown as Outlet
 
 let time: VirtualTime
 let waiting: Waiting

@@ -36,12 +36,22 @@ export interface Carried {
 /** Bodies put together at once may have so many times the largest body, in bytes; the next ones wait to be accepted. */
 const bodiesAtOnce = 4
 
+interface Waiting {
+  readonly stream: Stream
+  readonly length: number
+  /** Whose message it is, where nobody waits for what becomes of it. */
+  readonly unansweredOf: string | undefined
+  readonly begin: () => void
+}
+
 /** Messages too large for a frame: sent as a stream of bytes, and handed on as what they are. */
 export class Bodies {
   private readonly parts: StreamsParts
   private readonly registry: Registry
   private reservedBytes = 0
-  private waiting: { readonly stream: Stream; readonly length: number; readonly begin: () => void }[] = []
+  /** Of messages that nobody waits for, by sender. */
+  private readonly reservedOf = new Map<string, number>()
+  private waiting: Waiting[] = []
 
   constructor(parts: StreamsParts, registry: Registry) {
     this.parts = parts
@@ -123,8 +133,9 @@ export class Bodies {
           else own.fail(notWanted(), true)
         },
         complete: (message) => {
-          own.finish()
+          // First it is queued, then its place is free: another one must not begin in between.
           complete(message)
+          own.finish()
         },
       })
       return assembly
@@ -134,7 +145,10 @@ export class Bodies {
     else if (length > limits.maxBodyBytes) {
       const message = `a body of ${length} bytes is over the limit of ${limits.maxBodyBytes} here`
       stream.fail(new SealwayError('TOO_LARGE', { message }), true)
-    } else this.reserve(stream, length, () => stream.accept(assembly.begin()))
+    } else {
+      const unansweredOf = kind === Kind.fire ? arrival.from : undefined
+      this.reserve({ stream, length, unansweredOf, begin: () => stream.accept(assembly.begin()) })
+    }
     return true
   }
 
@@ -162,29 +176,49 @@ export class Bodies {
     }
   }
 
-  private reserve(stream: Stream, length: number, begin: () => void): void {
-    stream.onOver = () => {
-      this.waiting = this.waiting.filter((one) => one.stream !== stream)
+  private reserve(body: Waiting): void {
+    body.stream.onOver = () => {
+      this.waiting = this.waiting.filter((one) => one !== body)
     }
-    this.waiting.push({ stream, length, begin })
+    this.waiting.push(body)
     this.admit()
   }
 
-  private admit(): void {
+  /** Handlers have taken something of what waited here: there may be room for bodies that nobody waits for. */
+  readonly admit = (): void => {
     const most = this.parts.limits.maxBodyBytes * bodiesAtOnce
-    for (;;) {
-      const next = this.waiting[0]
-      if (!next || this.reservedBytes + next.length > most) return
-      this.waiting.shift()
-      this.reservedBytes += next.length
-      next.stream.onOver = () => {
-        this.reservedBytes -= next.length
-        this.admit()
-      }
-      next.begin()
-      // Its place is not kept for one that says nothing.
-      next.stream.watchSilence(this.parts.limits.callTimeoutMs)
+    for (const next of [...this.waiting]) {
+      if (this.reservedBytes + next.length > most) break
+      if (!this.mayBegin(next)) continue
+      this.waiting = this.waiting.filter((one) => one !== next)
+      this.begin(next)
     }
+    const held = this.waiting.some(({ unansweredOf }) => unansweredOf !== undefined)
+    this.parts.whenHandled(held ? this.admit : undefined)
+  }
+
+  private mayBegin({ unansweredOf, length }: Waiting): boolean {
+    if (unansweredOf === undefined) return true
+    return this.parts.canQueue(unansweredOf, length + (this.reservedOf.get(unansweredOf) ?? 0))
+  }
+
+  private begin({ stream, length, unansweredOf, begin }: Waiting): void {
+    this.reserveBytes(length, unansweredOf)
+    stream.onOver = () => {
+      this.reserveBytes(-length, unansweredOf)
+      this.admit()
+    }
+    begin()
+    // Its place is not kept for one that says nothing.
+    stream.watchSilence(this.parts.limits.callTimeoutMs)
+  }
+
+  private reserveBytes(bytes: number, unansweredOf: string | undefined): void {
+    this.reservedBytes += bytes
+    if (unansweredOf === undefined) return
+    const reserved = (this.reservedOf.get(unansweredOf) ?? 0) + bytes
+    if (reserved === 0) this.reservedOf.delete(unansweredOf)
+    else this.reservedOf.set(unansweredOf, reserved)
   }
 }
 

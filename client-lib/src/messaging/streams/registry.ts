@@ -27,6 +27,10 @@ export interface StreamsParts extends Omit<StreamParts, 'lanes' | 'over'> {
     end: number,
   ): Delivery | undefined
   dispatch(delivery: Delivery): void
+  /** Whether so many bytes of messages that nobody waits for may be queued here for this sender, besides what is. */
+  canQueue(from: string, bytes: number): boolean
+  /** Called whenever a handler takes something that waited; undefined: no more. */
+  whenHandled(work: (() => void) | undefined): void
   /** What a handler's stream threw. */
   crashed(delivery: Delivery, error: unknown): void
   answered(from: string, corr: number, status: number, body: () => unknown): void

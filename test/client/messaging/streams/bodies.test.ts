@@ -184,7 +184,7 @@ describe('a body over the frame limit', () => {
     const send = rejection(alice.send('bob', 'take', Buffer.alloc(2 * MiB), { timeout: 700 }))
     await time.advance(1_000)
     expect(await call).toMatchObject({ code: 'TIMEOUT', outcome: 'not-delivered' })
-    expect(await send).toMatchObject({ code: 'TIMEOUT' })
+    expect(await send).toMatchObject({ code: 'BUSY', outcome: 'not-delivered' })
     await quiet(alice)
   })
 
