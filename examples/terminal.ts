@@ -8,10 +8,13 @@ export function say(text: string): void {
 /** What the library has to say about its link, for a reader at a terminal. A service would hand in its pino logger. */
 export const logger: Logger = {
   debug() {},
-  info: (_fields, message) => sayOnce(`- ${message}`),
-  warn: (_fields, message) => sayOnce(`! ${message}`),
-  error: (_fields, message) => sayOnce(`! ${message}`),
+  info: (fields, message) => sayOnce(`- ${nameIn(fields)}${message}`),
+  warn: (fields, message) => sayOnce(`! ${nameIn(fields)}${message}`),
+  error: (fields, message) => sayOnce(`! ${nameIn(fields)}${message}`),
 }
+
+/** The library says which node a line is about in a field. */
+const nameIn = ({ node }: { readonly node?: unknown }): string => (typeof node === 'string' ? `${node} ` : '')
 
 let last = ''
 

@@ -28,12 +28,24 @@ const io: Io = {
     }
   },
   ...(process.stdout.isTTY ? { screen: () => ({ rows: process.stdout.rows, columns: process.stdout.columns }) } : {}),
+  ...(process.stdin.isTTY && process.stdout.isTTY ? { onKey } : {}),
   memory() {
     const { rss, heapUsed } = process.memoryUsage()
     return { rssBytes: rss, heapBytes: heapUsed }
   },
   processors: () => processors(availableParallelism(), readLimit),
   version,
+}
+
+function onKey(listener: (key: string) => void): () => void {
+  const { stdin } = process
+  const hear = (text: string): void => {
+    for (const key of text) listener(key)
+  }
+  stdin.setRawMode(true).setEncoding('utf8').resume().on('data', hear)
+  return () => {
+    stdin.off('data', hear).pause().setRawMode(false)
+  }
 }
 
 function readLimit(file: string): string | undefined {

@@ -15,6 +15,7 @@ type Listener = Parameters<Io['onSignal']>[0]
 export function commandLine() {
   const folder = mkdtempSync(join(tmpdir(), 'sealway-cli-'))
   const listeners = new Set<Listener>()
+  const keyListeners = new Set<(key: string) => void>()
   /** @param screen a terminal that shows standard output; it may be resized meanwhile */
   const start = (environment: { [name: string]: string }, args: readonly string[], screen?: Screen) => {
     const output = { out: '', err: '' }
@@ -33,6 +34,14 @@ export function commandLine() {
       },
       isTerminal: screen !== undefined,
       ...(screen ? { screen: () => screen } : {}),
+      ...(screen
+        ? {
+            onKey(listener: (key: string) => void) {
+              keyListeners.add(listener)
+              return () => keyListeners.delete(listener)
+            },
+          }
+        : {}),
       onSignal(listener) {
         listeners.add(listener)
         return () => listeners.delete(listener)
@@ -54,6 +63,10 @@ export function commandLine() {
       for (const listener of [...listeners]) listener(name)
     },
     listeners,
+    keyListeners,
+    press: (key: string) => {
+      for (const listener of [...keyListeners]) listener(key)
+    },
     remove: () => rmSync(folder, { recursive: true, force: true }),
   }
 }

@@ -92,6 +92,7 @@ export const fakeNode = (name: string, over: Partial<LiveNode> = {}): LiveNode =
   http: false,
   framesInPerSecond: 10,
   framesOutPerSecond: 10,
+  errorsPerSecond: 0,
   queueBytes: 0,
   queueFrames: 0,
   keyIds: ['0badcafe'],

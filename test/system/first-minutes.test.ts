@@ -35,6 +35,7 @@ describe('the first minutes: make start, make client, make sender', () => {
     await Promise.all([client.saw(/waiting for \.env\.node/), sender.saw(/waiting for \.env\.node/)])
     const mediator = startMediator()
     await mediator.saw(/is running/)
+    await client.saw(/- client-1 registered/)
     await client.saw(/client-1 listens in the group demo/)
     await client.saw(/note from sender-1 to client-1: number \d+/)
     await client.saw(/note from sender-1 to group:demo: to all, \d+/)

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { connect, type Node } from '@sealway/client'
 import { commandLine } from '../support/command-line'
 import { tokenFor } from '../support/link'
@@ -155,6 +157,51 @@ describe('sealway doctor', () => {
     expect(textsOf(report, 'limits').length).toBeGreaterThan(0)
     expect(JSON.stringify(report)).not.toContain(mediator.adminPassword)
     expect(JSON.stringify(report)).not.toContain(jwtSecret)
+  })
+
+  it('fails while messages fail, and names their senders and why', async () => {
+    expect(textsOf((await examine()).report, 'traffic')).toEqual([
+      expect.stringMatching(/^ok: all of \d+ frames a second are delivered$/),
+    ])
+    const failing = setInterval(() => void caller.send('nobody-2', 'note').catch(() => {}), 20)
+    try {
+      const { code, report } = await examine()
+      expect([code, report.healthy]).toEqual([1, false])
+      expect(textsOf(report, 'traffic')).toEqual([
+        expect.stringMatching(
+          /^fail: \d+ of \d+ frames a second are not delivered: caller \(\d+\/s, UNKNOWN_NODE to nobody-2\)$/,
+        ),
+      ])
+    } finally {
+      clearInterval(failing)
+    }
+  })
+
+  it('asks the mediator at SEALWAY_URL, as nodes would', async () => {
+    const answers = await examine({ SEALWAY_URL: mediator.url.replace('http', 'ws') })
+    expect(answers.code).toBe(0)
+    expect(textsOf(answers.report, 'mediator')).toContain(
+      `ok: a mediator answers at SEALWAY_URL ${mediator.url.replace('http', 'ws')} (in the environment)`,
+    )
+    for (const [url, said] of [
+      ['http://user:sekrit@127.0.0.1:1', /^fail: nothing answers at SEALWAY_URL http:\/\/127\.0\.0\.1:1 /],
+      ['unix:/nowhere/at/all.sock', /^fail: nothing answers at SEALWAY_URL unix:.*ENOENT/],
+      ['localhost', /^fail: nothing answers at SEALWAY_URL localhost .*not the URL of a mediator$/],
+      [`${mediator.adminUrl}/nothing`, /^fail: what answers at .* is no mediator: status \d+$/],
+    ] as const) {
+      const { code, report } = await examine({ SEALWAY_URL: url })
+      expect([url, code, textsOf(report, 'mediator')]).toEqual([
+        url,
+        1,
+        expect.arrayContaining([expect.stringMatching(said)]),
+      ])
+      expect(JSON.stringify(report)).not.toContain('sekrit')
+    }
+    writeFileSync(join(sealway.folder, '.env.node'), 'SEALWAY_URL=http://127.0.0.1:1\n')
+    const filed = await examine()
+    expect(textsOf(filed.report, 'mediator')).toContainEqual(
+      expect.stringMatching(/^warn: nothing .*\(in \.env\.node\)/),
+    )
   })
 
   it('fails for warnings where it is strict', async () => {

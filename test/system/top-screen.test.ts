@@ -80,6 +80,36 @@ it('draws in place, on a screen of its own, and gives the shell its screen and c
   expect(sealway.listeners.size).toBe(0)
 })
 
+it('sorts by the column whose key is pressed, at once, and ends with q', async () => {
+  const failing = nodes[7]!
+  const send = setInterval(() => void failing.send('nobody-1', 'note').catch(() => {}), 20)
+  const { running, output, shown, pictures } = await top({ rows: 24, columns: 120 })
+  const names = () => shown().flatMap((line) => /^(node-\d+) +online/.exec(line)?.[1] ?? [])
+  expect(shown()[2]).toMatch(/^sorted by frames;/)
+  await eventually(() => /^node-7 +online +tcp +\d+ +\d+ +[1-9]/m.test(shown().join('\n')), 'its errors are on its row')
+  for (const [key, column] of [
+    ['n', 'name'],
+    ['E', 'errors'],
+    ['b', 'queue'],
+    ['f', 'frames'],
+    ['x', 'frames'],
+  ] as const) {
+    const before = pictures().length
+    sealway.press(key)
+    expect([pictures().length, shown()[2]]).toEqual([before + 1, expect.stringMatching(`^sorted by ${column};`)])
+    if (column === 'name') expect(names()).toEqual([...names()].sort())
+    if (column === 'errors') {
+      expect(names()[0]).toBe('node-7')
+      expect(shown().find((line) => /^node-7 +nobody-1 /.test(line))).toMatch(/^node-7 +nobody-1 +0 +0 B +[1-9]/)
+    }
+  }
+  clearInterval(send)
+  sealway.press('q')
+  expect(await running.ended).toMatchObject({ code: 0, err: '' })
+  expect(output.out.endsWith(end)).toBe(true)
+  expect([sealway.listeners.size, sealway.keyListeners.size]).toEqual([0, 0])
+})
+
 it('fits the screen, also one that was made smaller meanwhile, and says how many it leaves out', async () => {
   const screen = { rows: 24, columns: 120 }
   const { running, shown, pictures } = await top(screen)

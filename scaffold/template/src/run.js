@@ -91,11 +91,12 @@ function listen(server /*: ReturnType<typeof createServer> */, setting /*: strin
 /** While the mediator is away each attempt says the same; once is enough. */
 function loggerFor(journal /*: Journal */) {
   let last = ''
-  const tell = (_ /*: object */, message /*: string */) => {
+  const tell = ({ node } /*: { node?: unknown } */, text /*: string */) => {
+    const message = typeof node === 'string' ? `${node} ${text}` : text
     if (message !== last) say(message)
     last = message
   }
-  const warn = (fields /*: object */, message /*: string */) => {
+  const warn = (fields /*: { node?: unknown } */, message /*: string */) => {
     tell(fields, message)
     if (!journal.status.connected) journal.link(false, message)
   }

@@ -13,6 +13,7 @@ import jwt from 'jsonwebtoken'
 import type { Log } from '../observe/log.js'
 import type { Authenticator, Identity } from './authenticator.js'
 import { signingKey } from './keys.js'
+import { createRefusalLog } from './refusal-log.js'
 import { maxScopes, parseScope } from './scopes.js'
 import { operatorKeyId } from './token.js'
 
@@ -51,6 +52,8 @@ export function createSharedAuthenticator(parts: SharedAuthenticatorParts): Auth
     keys.set(operatorKeyId, { key: signingKey(parts.operatorKey), issuer: mediatorTokenIssuer, operator: true })
   }
 
+  const refused = createRefusalLog(log, clock)
+
   const check = (token: unknown): Identity => {
     // The size comes first: nothing below may cost more than 4 KiB of work.
     if (typeof token !== 'string') throw new Error('not a text')
@@ -73,7 +76,7 @@ export function createSharedAuthenticator(parts: SharedAuthenticatorParts): Auth
       try {
         return check(token)
       } catch (cause) {
-        log.debug({ reason: (cause as Error).message }, 'token refused')
+        refused((cause as Error).message)
         throw new SealwayError('UNAUTHORIZED', {
           message: 'the token was not accepted',
           outcome: 'not-delivered',

@@ -18,6 +18,11 @@ export interface Io {
   readonly onSignal: (listener: (signal: 'SIGINT' | 'SIGTERM') => void) => () => void
   /** Of the terminal that shows standard output; absent: nobody looks at it. */
   readonly screen?: () => { readonly rows: number; readonly columns: number }
+  /**
+   * Keys that are pressed, one by one and unseen, until the function that is returned is called; Ctrl-C is a key then.
+   * Absent: nobody sits at a keyboard.
+   */
+  readonly onKey?: (listener: (key: string) => void) => () => void
   /** Of this process, bytes; absent: nobody is told. */
   readonly memory?: () => { readonly rssBytes: number; readonly heapBytes: number }
   /** That this process may use, in fractions; absent: not known. */

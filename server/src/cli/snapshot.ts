@@ -2,6 +2,19 @@ import type { LiveEdge, LiveHealth, LiveNode } from '../live/events.js'
 import { KnownNodes } from '../live/known-nodes.js'
 import type { LiveSocket } from './live-feed.js'
 
+/** What the rows of `top` are sorted by: most first, or by name. */
+export type Sort = 'frames' | 'errors' | 'queue' | 'name'
+
+/** The room that there is, and what to put into it. */
+export interface View {
+  readonly rows: number
+  readonly columns: number
+  /** Default: frames. */
+  readonly sort?: Sort
+  /** A last line under the head. */
+  readonly hint?: string
+}
+
 /** What `top` shows, as it was told last. */
 export class Snapshot {
   private readonly known = new KnownNodes()
@@ -50,19 +63,21 @@ export class Snapshot {
     return { health: this.health ?? null, nodes: [...this.nodes.values()], edges: this.edges }
   }
 
-  /** As lines that fit: nodes by what they do, then by name; the busiest edges. */
-  lines({ rows, columns }: { readonly rows: number; readonly columns: number }): string[] {
-    const nodes = [...this.nodes.values()].sort((a, b) => weight(b) - weight(a) || (a.name < b.name ? -1 : 1))
-    const room = Math.max(4, rows - 8)
-    const edgeRows = Math.min(this.edges.length, Math.floor(room / 3))
+  /** Returns lines that fit: nodes and edges, sorted alike. */
+  lines({ rows, columns, sort = 'frames', hint }: View): string[] {
+    const nodes = [...this.nodes.values()].sort(by(nodeWeight[sort], ({ name }) => name))
+    const edges = [...this.edges].sort(by(edgeWeight[sort], ({ from, to }) => `${from} ${to}`))
+    const room = Math.max(4, rows - (hint === undefined ? 8 : 9))
+    const edgeRows = Math.min(edges.length, Math.floor(room / 3))
     const nodeRows = Math.max(1, room - edgeRows)
     const more = nodes.length > nodeRows ? [`  and ${nodes.length - nodeRows} more`] : []
     return [
       ...this.head(),
+      ...(hint === undefined ? [] : [hint]),
       '',
       ...table(nodeHead, nodes.slice(0, nodeRows).map(nodeRow)),
       ...more,
-      ...(edgeRows > 0 ? ['', ...table(edgeHead, this.edges.slice(0, edgeRows).map(edgeRow))] : []),
+      ...(edgeRows > 0 ? ['', ...table(edgeHead, edges.slice(0, edgeRows).map(edgeRow))] : []),
     ].map((line) => line.slice(0, columns))
   }
 
@@ -81,7 +96,7 @@ export class Snapshot {
   }
 }
 
-const nodeHead = ['NODE', 'STATE', 'VIA', 'IN/S', 'OUT/S', 'QUEUE', 'KEY', 'GROUPS', 'LAST ERROR']
+const nodeHead = ['NODE', 'STATE', 'VIA', 'IN/S', 'OUT/S', 'ERRORS/S', 'QUEUE', 'KEY', 'GROUPS', 'LAST ERROR']
 
 const nodeRow = (node: LiveNode): string[] => {
   const error = node.lastErrors[0]
@@ -91,6 +106,7 @@ const nodeRow = (node: LiveNode): string[] => {
     node.transport ?? '-',
     String(node.framesInPerSecond),
     String(node.framesOutPerSecond),
+    String(node.errorsPerSecond),
     bytes(node.queueBytes),
     node.keyIds[0] ?? '-',
     node.groups.join(','),
@@ -110,8 +126,28 @@ const edgeRow = (edge: LiveEdge): string[] => [
   milliseconds(edge.p95Ms),
 ]
 
-const weight = (node: LiveNode): number =>
-  node.framesInPerSecond + node.framesOutPerSecond + (node.state === 'offline' ? -1 : 0)
+/** A node that is not connected comes behind those that are. */
+const offlineLast = ({ state }: LiveNode): number => (state === 'offline' ? -1 : 0)
+
+const nodeWeight: { readonly [sort in Sort]: (node: LiveNode) => number } = {
+  frames: (node) => node.framesInPerSecond + node.framesOutPerSecond + offlineLast(node),
+  errors: (node) => node.errorsPerSecond + offlineLast(node),
+  queue: (node) => node.queueBytes + offlineLast(node),
+  name: () => 0,
+}
+
+const edgeWeight: { readonly [sort in Sort]: (edge: LiveEdge) => number } = {
+  // Frames that failed are not among those that were delivered.
+  frames: (edge) => edge.framesPerSecond + edge.errorsPerSecond,
+  errors: (edge) => edge.errorsPerSecond,
+  queue: (edge) => edge.p95Ms ?? -1,
+  name: () => 0,
+}
+
+const by =
+  <T>(weight: (row: T) => number, name: (row: T) => string) =>
+  (a: T, b: T): number =>
+    weight(b) - weight(a) || (name(a) < name(b) ? -1 : 1)
 
 export const milliseconds = (ms: number | null): string => (ms === null ? '-' : `${ms.toFixed(ms < 10 ? 2 : 0)} ms`)
 

@@ -39,6 +39,8 @@ export interface LiveNode {
   /** Written to this node, and sent by it. */
   readonly framesInPerSecond: number
   readonly framesOutPerSecond: number
+  /** Frames sent by this node that were not delivered. */
+  readonly errorsPerSecond: number
   /** Waiting in the mediator for this node. */
   readonly queueBytes: number
   readonly queueFrames: number
@@ -48,7 +50,10 @@ export interface LiveNode {
   readonly lastErrors: readonly { readonly at: number; readonly to: string; readonly code: string }[]
 }
 
-/** Traffic seen from one node to another; `to` is a node's name even where a group was addressed. */
+/**
+ * Traffic seen from one node to another. `to` is a node's name, even where a group was addressed; it is the address,
+ * `any:<group>` or `group:<group>`, of frames that no member of that group took.
+ */
 export interface LiveEdge {
   readonly from: string
   readonly to: string

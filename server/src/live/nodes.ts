@@ -96,12 +96,13 @@ export class LiveNodes {
       http: http !== undefined,
       framesInPerSecond: rate(outbox.writtenFrames - before),
       framesOutPerSecond: rate(sender?.frames ?? 0),
+      errorsPerSecond: rate(sender?.errors ?? 0),
       queueBytes: outbox.bytes,
       queueFrames: outbox.frames,
       keyIds: sender?.keyIds ?? none,
       lastErrors: sender?.lastErrors ?? none,
     }
-    if (sender) sender.frames = 0
+    if (sender) sender.frames = sender.errors = 0
     if (last?.session === session) {
       last.writtenFrames = outbox.writtenFrames
       last.node = node
@@ -128,6 +129,7 @@ const offlineOf = (node: LiveNode): LiveNode => ({
   http: false,
   framesInPerSecond: 0,
   framesOutPerSecond: 0,
+  errorsPerSecond: 0,
   queueBytes: 0,
   queueFrames: 0,
 })
@@ -143,6 +145,7 @@ const fromRecord = ({ name, groups, client }: NodeRecord): LiveNode =>
     http: false,
     framesInPerSecond: 0,
     framesOutPerSecond: 0,
+    errorsPerSecond: 0,
     queueBytes: 0,
     queueFrames: 0,
     keyIds: none,

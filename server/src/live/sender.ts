@@ -7,6 +7,7 @@ const maxErrors = 8
 /** What is seen of one node's own frames, while somebody watches. */
 export class Sender {
   frames = 0
+  errors = 0
   /** Replaced, never changed: whoever holds one may compare by identity. */
   keyIds: LiveNode['keyIds'] = []
   lastErrors: LiveNode['lastErrors'] = []
@@ -20,7 +21,8 @@ export class Sender {
     this.keyIds = [text, ...this.keyIds.filter((other) => other !== text)].slice(0, maxKeys)
   }
 
-  failed(at: number, to: string, code: string): void {
+  failed(at: number, to: string, code: string, frames: number): void {
+    this.errors += frames
     this.lastErrors = [{ at, to, code }, ...this.lastErrors].slice(0, maxErrors)
   }
 }

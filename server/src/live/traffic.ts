@@ -69,7 +69,7 @@ export class Traffic implements TrafficWatcher {
     const { edge, sender } = this.cell(route, target)
     sender.frames += frames
     sender.sealedWith(readU32(run, headerBytes + offset.kid))
-    sender.failed(this.parts.now(), target?.member?.name ?? route.to, code)
+    sender.failed(this.parts.now(), target?.member?.name ?? route.to, code, frames)
     if (edge) edge.errors += frames
     this.list(route, target, run, frames, code)
   }
@@ -91,11 +91,10 @@ export class Traffic implements TrafficWatcher {
     return cell
   }
 
-  private makeCell({ sender, address }: Route, target: Session | undefined): Cell {
+  private makeCell({ sender, to: address }: Route, target: Session | undefined): Cell {
     const from = sender.member!.name
-    const to = target?.member?.name ?? (address.type === 'node' ? address.name : undefined)
     return {
-      edge: this.gathersEdges && to !== undefined ? this.edge(from, to) : undefined,
+      edge: this.gathersEdges ? this.edge(from, target?.member?.name ?? address) : undefined,
       sender: this.sender(from),
     }
   }

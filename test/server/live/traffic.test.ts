@@ -77,9 +77,13 @@ describe('traffic', () => {
     traffic.refused(to(a, 'b'), undefined, 'OFFLINE', run(2), 2)
     traffic.refused(toAny(a, 'g'), undefined, 'BUSY', run(), 1)
     time.mono += 1_000
-    expect(traffic.readEdges()).toMatchObject([{ from: 'a', to: 'b', framesPerSecond: 0, errorsPerSecond: 2 }])
+    expect(traffic.readEdges()).toMatchObject([
+      { from: 'a', to: 'b', framesPerSecond: 0, errorsPerSecond: 2 },
+      { from: 'a', to: 'any:g', framesPerSecond: 0, errorsPerSecond: 1 },
+    ])
     expect(traffic.of('a')).toMatchObject({
       frames: 3,
+      errors: 3,
       lastErrors: [
         { at: 1_000, to: 'any:g', code: 'BUSY' },
         { at: 1_000, to: 'b', code: 'OFFLINE' },

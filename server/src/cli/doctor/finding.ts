@@ -2,7 +2,17 @@
 export interface Finding {
   readonly state: 'ok' | 'warn' | 'fail'
   /** One word: what was looked at. */
-  readonly about: 'settings' | 'secrets' | 'limits' | 'database' | 'ports' | 'mediator' | 'clock' | 'keys' | 'nodes'
+  readonly about:
+    | 'settings'
+    | 'traffic'
+    | 'secrets'
+    | 'limits'
+    | 'database'
+    | 'ports'
+    | 'mediator'
+    | 'clock'
+    | 'keys'
+    | 'nodes'
   readonly text: string
   /** What to do, where there is something. */
   readonly advice?: string

@@ -6,6 +6,7 @@ import { envFileOf, type Io } from '../io.js'
 import { type LiveOptions, openFeed } from '../live-feed.js'
 import { Snapshot } from '../snapshot.js'
 import { type Finding, fail, messageOf, ok, warn } from './finding.js'
+import { trafficFindings } from './traffic.js'
 
 /** How long a running mediator may take to tell what it does, ms. */
 const tellWithinMs = 5_000
@@ -26,7 +27,13 @@ export async function checkMediator(io: Io, options: LiveOptions): Promise<Findi
   const { health } = snapshot
   if (!health) return [fail('mediator', `it told nothing within ${tellWithinMs / 1_000} s`, 'see its log')]
   const nodes = [...snapshot.nodes.values()]
-  return [...ofMediator(io, health), clockOf(health), ...ofNodes(nodes), ...ofKeys(nodes)]
+  return [
+    ...ofMediator(io, health),
+    clockOf(health),
+    ...ofNodes(nodes),
+    ...trafficFindings(health, nodes),
+    ...ofKeys(nodes),
+  ]
 }
 
 async function look(io: Io, options: LiveOptions): Promise<Snapshot> {
