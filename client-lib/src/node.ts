@@ -223,9 +223,11 @@ export class Node {
       busy: () => this.messenger.busy || !this.messenger.flushed || this.http.busy,
       // It also waits for a link that is gone: something may be to go over it.
       worthWaiting: () => this.lifetime.state !== 'closed',
-      drains: () => {
+      drains: (withinMs) => {
         this.dialer.link?.goaway()
+        this.topics.leave()
         this.http.drain()
+        return this.messenger.drain(withinMs)
       },
       leave: () => {
         this.messenger.flush()
@@ -801,7 +803,7 @@ export class Node {
   // ---- the end
 
   /**
-   * Takes no new work, finishes what is under way, flushes, leaves. At most `timeout`, 25 s by default; so long it also
+   * Refuses new work with `DRAINING`, finishes what is under way or queued here, flushes, leaves. At most `timeout`, 25 s by default; so long it also
    * waits for a link that is gone, if something is to go over it. What then has not left is lost: whoever waits for it is
    * told `CLOSED`, and of what nobody waits for, the event `dropped` and the log tell.
    */

@@ -80,7 +80,7 @@ export class PageNode {
       timers,
       busy,
       worthWaiting: connected,
-      drains: () => this.dialer.link?.goaway(),
+      drains: async () => this.dialer.link?.goaway(),
       leave: async () => {
         await waitWhile(timers, () => !this.messenger.flushed && this.connected, flushMs)
         this.dialer.stop()

@@ -12,8 +12,8 @@ export interface LifetimeParts {
   readonly busy: () => boolean
   /** What is under way may still come to its end. */
   readonly worthWaiting: () => boolean
-  /** A drain has begun: nothing new is to come. */
-  readonly drains: () => void
+  /** A drain has begun: nothing new is to come. Resolves, within that time, when all has come that was on its way. */
+  readonly drains: (withinMs: number) => Promise<void>
   /** Ends the link. */
   readonly leave: () => void | Promise<void>
 }
@@ -41,11 +41,12 @@ export class Lifetime {
   }
 
   private async finish(timeoutMs: number): Promise<void> {
-    const { worthWaiting, drains } = this.parts
+    const { worthWaiting, drains, timers } = this.parts
     if (this.state === 'open') {
       this.state = 'draining'
-      drains()
-      await this.quiet(timeoutMs, worthWaiting)
+      const began = timers.monotonic()
+      await drains(timeoutMs)
+      await this.quiet(timeoutMs - (timers.monotonic() - began), worthWaiting)
     }
     await this.close()
   }

@@ -11,12 +11,16 @@ import { OncePer } from './once-per.js'
 import { KnownIds, type Outcome } from './outcomes.js'
 import type { Outlet } from './outlet.js'
 import type { Outlets } from './outlets.js'
-import { ackOnlyFlag, type BodyWriter, earlyOrKeptFlag, ReplyStatus } from './payload.js'
+import { ackOnlyFlag, type BodyWriter, earlyOrKeptFlag, eventEntry, ReplyStatus } from './payload.js'
 import { closeStream, isStream, type StreamSource } from './streams/source.js'
 import type { Streams } from './streams/streams.js'
 import { messageOf } from './thrown.js'
 
 const minuteMs = 60_000
+
+/** What libraries ask one another about their nodes; events and HTTP are work. */
+const isOwnQuestion = ({ entry, stream }: Delivery): boolean =>
+  entry.startsWith('$') && entry !== eventEntry && stream === undefined
 
 export interface AnswersParts {
   /** Of this node. */
@@ -46,6 +50,8 @@ export class Answers {
   private readonly running = new Map<string, Delivery>()
   private readonly knownIds = new KnownIds()
   private readonly overdueLog = new OncePer(minuteMs)
+  /** Draining, this node takes no work that is addressed to it; closed, none at all. */
+  private intake: 'open' | 'draining' | 'closed' = 'open'
 
   constructor(parts: AnswersParts) {
     this.parts = parts
@@ -84,7 +90,30 @@ export class Answers {
     }
   }
 
-  dispatch(delivery: Delivery): void {
+  /** From now on new work is refused with `DRAINING`; what is queued here is handled. */
+  drain(): void {
+    this.intake = 'draining'
+  }
+
+  /** Nothing that was sent to this node as one of a group is on its way any more. */
+  allHasCome(): void {
+    this.intake = 'closed'
+  }
+
+  /** Whether work that arrives now is refused. @param to a draining node still takes what came to it as one of a group */
+  turnsAway(to: string): boolean {
+    return this.intake === 'closed' || (this.intake === 'draining' && to === this.parts.name)
+  }
+
+  /** This node leaves: what waits for a handler is refused, and its senders are told. */
+  abandon(): void {
+    this.grants.close()
+    this.handlers.abandon()
+    this.drops.tell()
+  }
+
+  /** @param begun it was accepted before: a body that has come in parts */
+  dispatch(delivery: Delivery, begun = false): void {
     const { outcome, messageId: id } = delivery
     if (id !== undefined && outcome) {
       const first = this.knownIds.seen(id, outcome)
@@ -95,6 +124,10 @@ export class Answers {
         this.again(outcome)
         return
       }
+    }
+    if (!begun && this.intake !== 'open' && !isOwnQuestion(delivery) && this.turnsAway(delivery.to)) {
+      this.handlers.turnAway(delivery)
+      return
     }
     if (delivery.kind === Kind.acked && (delivery.flags & earlyOrKeptFlag) !== 0) {
       // It was opened, which is all that its sender wants to know.

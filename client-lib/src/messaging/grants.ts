@@ -78,6 +78,7 @@ export interface GrantsParts {
 /** Tells senders how many messages that nobody waits for they may still send here (SPEC.md, "Back-pressure"). */
 export class Grants {
   private readonly parts: GrantsParts
+  private closed = false
   /** Called whenever a message has waited for long enough. */
   onHandled: (() => void) | undefined
   private readonly bySender = new Map<string, Queued>()
@@ -156,6 +157,11 @@ export class Grants {
     }
   }
 
+  /** This node leaves: nothing more is granted. */
+  close(): void {
+    this.closed = true
+  }
+
   private recover(): void {
     if (this.parts.crowded()) return
     const grants = [...this.crowdedOut]
@@ -204,6 +210,7 @@ export class Grants {
   }
 
   private tell(grant: Grant, messages: number, bytes: number): void {
+    if (this.closed) return
     const { from, scope, flow, next: ackUpTo } = grant
     grant.messages = grant.granted = messages
     grant.bytes = grant.grantedBytes = bytes

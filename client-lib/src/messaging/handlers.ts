@@ -84,6 +84,23 @@ export class Handlers {
     return this.waitingCount > maxWaiting / 2 || this.waitingBytes > maxWaitingBytes / 2
   }
 
+  /** This node is draining. */
+  turnAway(delivery: Delivery): void {
+    if (diagnostics.received.hasSubscribers) this.tellReceived(delivery)
+    this.refuse(delivery, 'DRAINING', `${this.parts.name} is shutting down and takes no new work`)
+  }
+
+  /** Refuses all that waits for its turn. */
+  abandon(): void {
+    const waiting = [...this.lines.takeAll(), ...this.slots.takeAll()]
+    for (const slots of this.waitingActions) waiting.push(...slots.takeAll())
+    this.waitingActions.clear()
+    for (const delivery of waiting) {
+      this.endWait(delivery)
+      this.refuse(delivery, 'DRAINING', `${this.parts.name} left before it came to this`)
+    }
+  }
+
   /** Nothing more is handled: no timer stays. */
   close(): void {
     this.overdue.close()
@@ -202,7 +219,7 @@ export class Handlers {
     this.parts.running(delivery, false)
   }
 
-  private refuse(delivery: Delivery, code: 'NO_HANDLER' | 'BUSY', message: string): void {
+  private refuse(delivery: Delivery, code: 'NO_HANDLER' | 'BUSY' | 'DRAINING', message: string): void {
     this.refused(delivery, new SealwayError(code, { message, outcome: 'not-delivered', hop: 'receiver' }))
   }
 

@@ -73,6 +73,15 @@ export class Lines {
     return line
   }
 
+  /** Takes out all that waits. */
+  takeAll(): Delivery[] {
+    const all: Delivery[] = []
+    for (const { waiting } of this.byKey.values()) {
+      for (let delivery = waiting.shift(); delivery; delivery = waiting.shift()) all.push(delivery)
+    }
+    return all
+  }
+
   /** Forgets a line in which nothing is left. */
   tidy(line: Line): void {
     if (line.running === 0 && line.waiting.size === 0) this.byKey.delete(line.key)

@@ -274,7 +274,8 @@ export class Messenger {
         launch: (opening, outlet, attempt) => this.launcher.attempt(opening, outlet, attempt),
         delivery: (arrival, kind, corr, deadline, bytes, start, end) =>
           deliveryOf(arrival, kind, corr, deadline, bytes, start, end, this.actions, codec),
-        dispatch: (delivery) => this.answers.dispatch(delivery),
+        dispatch: (delivery, begun) => this.answers.dispatch(delivery, begun),
+        turnsAway: (to) => this.answers.turnsAway(to),
         canQueue: (from, bytes) => this.answers.grants.canQueue(from, bytes),
         whenHandled: (work) => {
           this.answers.grants.onHandled = work
@@ -424,10 +425,10 @@ export class Messenger {
   }
 
   /** Frames and answers keep their order on a link: behind the answer to a question nothing from before it comes. */
-  private async answeredSoFar(): Promise<void> {
+  private async answeredSoFar(withinMs = answeredWithinMs): Promise<void> {
     if (!this.link) return
     this.outlets.flushNow()
-    const { signal, done } = signalAfter(this.parts.timers, answeredWithinMs)
+    const { signal, done } = signalAfter(this.parts.timers, withinMs)
     try {
       await this.link.query({ type: 'time' }, signal)
     } catch {
@@ -471,9 +472,20 @@ export class Messenger {
     this.streams.linkLost(error)
   }
 
+  /**
+   * New work is refused; what is under way goes on. Resolves when nothing more can come that the mediator had sent to this
+   * node as one of its groups before it learned of the drain.
+   */
+  async drain(withinMs: number): Promise<void> {
+    this.answers.drain()
+    await this.answeredSoFar(Math.min(withinMs, answeredWithinMs))
+    this.answers.allHasCome()
+  }
+
   /** Before the link is ended: all that credit allows is written, whether or not the link would have it wait. */
   flush(): void {
     this.leaving = true
+    this.answers.abandon()
     this.outlets.pump()
   }
 

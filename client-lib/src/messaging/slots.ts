@@ -42,6 +42,12 @@ export class Slots {
     this.waitingBytes += turn.delivery.queuedBytes
   }
 
+  takeAll(): Delivery[] {
+    const all: Delivery[] = []
+    for (let turn = this.shift(); turn; turn = this.shift()) all.push(turn.delivery)
+    return all
+  }
+
   shift(): Turn | undefined {
     const turn = this.waiting.shift()
     if (turn) this.waitingBytes -= turn.delivery.queuedBytes

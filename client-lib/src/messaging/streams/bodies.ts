@@ -142,7 +142,10 @@ export class Bodies {
     }
     const stream = this.registry.make(number, arrival.scope, `a body from ${arrival.from}`, make, arrival.from)
     if (kind === Kind.reply && !this.parts.expects(arrival.from, corr)) stream.fail(notWanted(), true)
-    else if (length > limits.maxBodyBytes) {
+    else if (kind !== Kind.reply && this.parts.turnsAway(arrival.to)) {
+      const message = `${this.parts.name} is shutting down and takes no new work`
+      stream.fail(new SealwayError('DRAINING', { message }), true)
+    } else if (length > limits.maxBodyBytes) {
       const message = `a body of ${length} bytes is over the limit of ${limits.maxBodyBytes} here`
       stream.fail(new SealwayError('TOO_LARGE', { message }), true)
     } else {
@@ -172,7 +175,7 @@ export class Bodies {
         delivery.outcome = new Outcome(arrival.from, arrival.scope, corr)
         delivery.messageId = `${arrival.from} ${id}`
       }
-      parts.dispatch(delivery)
+      parts.dispatch(delivery, true)
     }
   }
 

@@ -26,7 +26,10 @@ export interface StreamsParts extends Omit<StreamParts, 'lanes' | 'over'> {
     start: number,
     end: number,
   ): Delivery | undefined
-  dispatch(delivery: Delivery): void
+  /** @param begun it was accepted before: a body that has come in parts */
+  dispatch(delivery: Delivery, begun?: boolean): void
+  /** Whether new work that is addressed so is refused, since this node is draining. */
+  turnsAway(to: string): boolean
   /** Whether so many bytes of messages that nobody waits for may be queued here for this sender, besides what is. */
   canQueue(from: string, bytes: number): boolean
   /** Called whenever a handler takes something that waited; undefined: no more. */

@@ -36,6 +36,7 @@ const maxSubscriptions = 10_000
 /** What this node subscribed to. */
 export class Subscriptions {
   private readonly subscriptions = new Set<Subscription>()
+  private leaving = false
 
   constructor(
     private readonly name: string,
@@ -69,9 +70,18 @@ export class Subscriptions {
     }
   }
 
+  /** From now on this node is not to be chosen for events. */
+  leave(): void {
+    this.leaving = true
+    for (const group of this.groups) {
+      if ([...this.subscriptions].some((one) => one.group === group && one.consumer !== undefined)) this.changed(group)
+    }
+  }
+
   /** Those with a consumer name, for whoever publishes in this group. */
   consumersIn(group: string): Subscribed[] {
     const list: Subscribed[] = []
+    if (this.leaving) return list
     for (const { group: its, pattern, consumer } of this.subscriptions) {
       if (its === group && consumer !== undefined) list.push({ pattern, consumer })
     }

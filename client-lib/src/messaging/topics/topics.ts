@@ -86,6 +86,11 @@ export class Topics {
     }
   }
 
+  /** This node drains: publishers choose others for their events. */
+  leave(): void {
+    this.subscriptions.leave()
+  }
+
   /** A broadcast leaves its sender out; an event that this node subscribed to, or was chosen for, does not. */
   private async publishToSelf(group: string, event: string, body: unknown, options: PublishOptions) {
     const meta = { ...options.meta, $in: group }
