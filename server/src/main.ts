@@ -5,6 +5,7 @@ import { dirname } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import type { Io } from './cli/io.js'
+import { watchLauncher } from './cli/launcher.js'
 import { processors } from './cli/processors.js'
 import { run } from './cli/program.js'
 
@@ -22,7 +23,9 @@ const io: Io = {
   onSignal(listener) {
     process.on('SIGINT', listener)
     process.on('SIGTERM', listener)
+    const stopWatching = watchLauncher(process, () => listener('SIGTERM'))
     return () => {
+      stopWatching()
       process.off('SIGINT', listener)
       process.off('SIGTERM', listener)
     }

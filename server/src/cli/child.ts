@@ -51,11 +51,12 @@ export function runProgram(io: Io, program: string, args: readonly string[]): Pr
     const child = spawn(io.node, [program, ...args], {
       cwd: io.folder,
       env: { ...io.environment },
-      stdio: 'inherit',
+      // By the channel the child learns that this process has ended, even by SIGKILL.
+      stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     })
     // Ctrl-C reaches the child by the terminal; we stay to pass on how it ends. SIGTERM is sent to us alone.
     const silence = io.onSignal((signal) => {
-      if (signal === 'SIGTERM') child.kill(signal)
+      if (signal === 'SIGTERM' || !io.isTerminal) child.kill(signal)
     })
     child.once('error', (error) => {
       silence()

@@ -14,7 +14,7 @@ export interface Io {
   readonly err: (text: string) => void
   /** Whether a person reads standard error. */
   readonly isTerminal: boolean
-  /** SIGINT and SIGTERM, until the function that is returned is called. */
+  /** SIGINT and SIGTERM, and SIGTERM when the npm that started this has ended, until the function that is returned is called. */
   readonly onSignal: (listener: (signal: 'SIGINT' | 'SIGTERM') => void) => () => void
   /** Of the terminal that shows standard output; absent: nobody looks at it. */
   readonly screen?: () => { readonly rows: number; readonly columns: number }
