@@ -27,6 +27,7 @@ export abstract class Pending extends Timed implements Waiter {
   again: (() => void) | undefined
   /** The member of a group that has it, as the mediator said. */
   member: string | undefined
+  private watched: Outlet | undefined
   /** Set while it waits for room. */
   leaveQueue: (() => void) | undefined
   private readonly startedAt: number
@@ -49,6 +50,13 @@ export abstract class Pending extends Timed implements Waiter {
     this.unfollow = followCaller((error) => this.giveUp(error))
     if (!signal) return
     this.unlisten = onAbort(signal, () => this.giveUp((outcome) => aborted(this.what, signal, outcome)))
+  }
+
+  /** The route to the member of a group that has it: it tells when that one leaves. */
+  watch(outlet: Outlet): void {
+    if (this.watched || this.settled) return
+    this.watched = outlet
+    outlet.holders++
   }
 
   expire(): void {
@@ -111,6 +119,7 @@ export abstract class Pending extends Timed implements Waiter {
     this.settled = true
     this.stopWatch()
     this.leaveQueue?.()
+    if (this.watched) this.watched.holders--
     this.outlet.awaiting.delete(this.corr)
     if (this.kept && --this.kept.open === 0) this.outlet.forget(this.kept)
     this.calls.forget(this)
@@ -187,7 +196,7 @@ export class Calls {
     /** Tells the receiver that nobody waits any more. */
     private readonly onCancel: (pending: Pending) => void,
     /** A member of a group has this call: it must be known when that one leaves. */
-    private readonly onReached: (pending: Pending, member: string) => void,
+    private readonly onReached: (pending: Pending, member: string) => Outlet,
     /** 0 to 1. */
     random: () => number,
   ) {
@@ -226,7 +235,8 @@ export class Calls {
   }
 
   reached(pending: Pending, member: string): void {
-    this.onReached(pending, member)
+    const outlet = this.onReached(pending, member)
+    pending.watch(outlet)
   }
 
   /** Everything that a member of a group was asked. */

@@ -115,7 +115,7 @@ export class Messenger {
       limits.maxPendingCalls,
       (pending) => this.questions.withdraw(pending),
       // Its route to that member tells when it leaves.
-      (pending, member) => void this.outlets.get(member, pending.outlet.scope),
+      (pending, member) => this.outlets.get(member, pending.outlet.scope),
       parts.random,
     )
     this.outlets = new Outlets({
@@ -128,6 +128,9 @@ export class Messenger {
       linkReady: () => this.link !== undefined && (this.leaving || this.link.writableNow),
       writeLink: (bytes) => this.link?.write(bytes),
       openRoute: (outlet) => this.openRoute(outlet),
+      retireRoute: (number) => this.link?.retireRoute(number),
+      awaited: (outlet) => this.waiting.has(outlet),
+      timers: parts.timers,
       dropped: (outlet, code) => events.emit('dropped', { to: outlet.to, code }),
       roomy: (outlet) => {
         this.waiting.retry(outlet)
@@ -368,6 +371,8 @@ export class Messenger {
     credit: (route, bytes, frames) => this.outlets.numbered(route)?.credit(bytes, frames),
     reject: (route, code, frameId) => {
       const outlet = this.outlets.numbered(route)
+      const to = this.outlets.retiredName(route)
+      if (to !== undefined) this.parts.events.emit('dropped', { to, code })
       if (outlet) this.frameRefused(outlet, frameId, counterOf(frameId, 8), code, 'mediator')
     },
     accepted: (route, frameId, names) => {
@@ -498,6 +503,7 @@ export class Messenger {
     this.tellLost()
     this.answers.abort(new SealwayError('CLOSED', { message: 'this node was closed' }))
     this.answers.handlers.close()
+    this.outlets.close()
   }
 
   private tellLost(): void {

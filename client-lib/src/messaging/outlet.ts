@@ -56,6 +56,8 @@ export interface OutletParts {
   write(header: Buffer, ciphertext: Buffer, tag: Buffer): void
   /** Whether the link takes more now. */
   readonly linkReady: () => boolean
+  /** Opens a route for an outlet that was retired, and is used again. @throws SealwayError `BUSY` */
+  reopen(outlet: Outlet): void
   /** Asks for a flush at the end of this burst. */
   schedule(outlet: Outlet): void
   /** Writers are lent: an outlet holds one only while something is in it. */
@@ -79,6 +81,12 @@ export class Outlet {
   private held = false
   /** Calls and broadcasts that are not settled, whether they have left or not. */
   inFlight = 0
+  /** Streams and calls that depend on this route, though nothing of theirs waits here now. */
+  holders = 0
+  /** Its route was given up: the next use opens another one. */
+  retired = false
+  /** Frames sealed when it was last looked at whether this is still in use. */
+  framesSeen = -1
   /** Records of calls and broadcasts that left and are not settled. */
   readonly awaiting = new Numbered<Waiter>()
   /** Data of streams that waits here, bytes. */
@@ -98,7 +106,7 @@ export class Outlet {
   constructor(
     readonly to: string,
     readonly scope: string,
-    readonly number: number,
+    public number: number,
     private readonly parts: OutletParts,
   ) {}
 
@@ -149,6 +157,17 @@ export class Outlet {
 
   get idle(): boolean {
     return this.current === undefined && this.queue.length === 0
+  }
+
+  /** Whether giving up its route loses nothing that somebody waits for. */
+  get disposable(): boolean {
+    if (!this.idle || this.scheduled || this.inFlight > 0 || this.holders > 0) return false
+    return this.awaiting.size === 0 && this.unacked.all.size === 0
+  }
+
+  /** Frames that it has sealed in its present flow. */
+  get framesSealed(): number {
+    return this.flow?.nextCounter ?? 0
   }
 
   hasRoom(bytes: number): boolean {
@@ -306,6 +325,7 @@ export class Outlet {
   ): number {
     const needed = size + maxRecordOverhead
     if (needed > this.maxBundle) throw this.tooLarge(size)
+    if (this.retired) this.parts.reopen(this)
     if (!this.hasRoom(size - slack)) return -1
     // A key that is missing must be an error of this send, not of a later flush.
     if (this.keyringVersion !== this.parts.keyring.version) this.renewFlow()
@@ -475,6 +495,7 @@ export class Outlet {
    * @param key instead of the one that seals in this scope
    */
   sealAlone(kind: Kind, plaintext: Uint8Array, key?: PayloadKey): void {
+    if (this.retired) this.parts.reopen(this)
     if (this.windowBytes <= 0 || this.windowFrames <= 0) return
     if (key) {
       this.emit(this.newFlow(key).seal(kind, 0, plaintext, 0, this.incarnation), 0)

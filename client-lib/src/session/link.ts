@@ -171,6 +171,10 @@ export class Link {
     this.write([encodeOpen(route, to, scope)])
   }
 
+  retireRoute(route: number): void {
+    this.write([encodeFrame(FrameType.retire, route)])
+  }
+
   /** @throws SealwayError with the mediator's code, `LINK_LOST` or `BUSY`; the reason of the signal */
   query(question: Query, signal: AbortSignal): Promise<unknown> {
     if (this.queries.size >= maxQueries) {

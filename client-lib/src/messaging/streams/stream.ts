@@ -88,7 +88,10 @@ export class Stream {
   /** From now on it is known who the other end is. */
   join(peer: string): void {
     this.peer = peer
-    this.outlet = this.parts.outletOf(peer, this.scope)
+    const outlet = this.parts.outletOf(peer, this.scope)
+    outlet.holders++
+    if (this.outlet) this.outlet.holders--
+    this.outlet = outlet
   }
 
   // ---- to the other end
@@ -219,7 +222,10 @@ export class Stream {
   private close(error: SealwayError): void {
     this.over = true
     this.parts.timers.clear(this.idleTimer)
-    if (this.outlet) this.parts.lanes.leave(this.outlet, this.outbound)
+    if (this.outlet) {
+      this.outlet.holders--
+      this.parts.lanes.leave(this.outlet, this.outbound)
+    }
     this.outbound.fail(error)
     this.parts.over(this)
   }
