@@ -9,7 +9,7 @@ import { joined } from './bytes.js'
 import { type Delivery, PageExpectedError, type PageHandler } from './delivery.js'
 import type { PageEvents } from './events.js'
 import { Handlers } from './handlers.js'
-import { encodeBody } from './message.js'
+import { type EncodedBody, encodeBody } from './message.js'
 import type { Outlet } from './outlet.js'
 
 export interface AnswersParts {
@@ -55,8 +55,7 @@ export class Answers {
       const first = this.knownIds.seen(messageId, outcome)
       if (first) {
         if (first.status === undefined) return
-        outcome.status = first.status
-        outcome.body = first.body
+        outcome.answered(first.status, first)
         this.again(outcome)
         return
       }
@@ -67,10 +66,10 @@ export class Answers {
   }
 
   /** The same frame came again: it is answered again, and not handled again. */
-  again({ status, body, from, scope, corr }: Outcome): void {
+  again({ status, encoding, bytes, from, scope, corr }: Outcome): void {
     if (status === undefined) return
     try {
-      this.sendReply(this.parts.outletTo(from, scope), status, body, corr)
+      this.sendReply(this.parts.outletTo(from, scope), status, { encoding, bytes: bytes ?? noBytes }, corr)
     } catch (error) {
       // It could be said once; the key has been taken away since.
       this.parts.logger.error({ err: error, to: from }, 'an answer could not be sent again')
@@ -134,8 +133,10 @@ export class Answers {
     const { outcome, messageId, from, scope, corr } = delivery
     // Said already, when it was opened.
     if (outcome && outcome.status !== undefined) return
+    let answer: EncodedBody
     try {
-      this.sendReply(this.parts.outletTo(from, scope), status, body, corr!)
+      answer = encodeBody(body, status === ReplyStatus.ok ? 'answer' : 'error')
+      this.sendReply(this.parts.outletTo(from, scope), status, answer, corr!)
     } catch (error) {
       // What cannot be answered is a crash of the handler; where not even that can be said, nothing can.
       if (status !== ReplyStatus.exception) this.failed(delivery, error)
@@ -143,18 +144,15 @@ export class Answers {
       return
     }
     if (!outcome) return
-    outcome.status = status
-    outcome.body = body
+    outcome.answered(status, answer)
     for (const other of messageId === undefined ? [] : this.knownIds.done(messageId)) {
-      other.status = status
-      other.body = body
+      other.answered(status, answer)
       this.again(other)
     }
   }
 
-  /** @throws SealwayError `UNSERIALISABLE`, `TOO_LARGE`, `NO_KEY` */
-  private sendReply(outlet: Outlet, status: number, body: unknown, corr: number): void {
-    const { encoding, bytes } = encodeBody(body, status === ReplyStatus.ok ? 'answer' : 'error')
+  /** @throws SealwayError `TOO_LARGE`, `NO_KEY` */
+  private sendReply(outlet: Outlet, status: number, { encoding, bytes }: EncodedBody, corr: number): void {
     const payload = joined([Uint8Array.of(status, encoding), bytes])
     // Its caller does not read; what it does not take in is what it must do without.
     if (!outlet.tryAdd({ kind: Kind.reply, corr, payload }))
@@ -170,3 +168,5 @@ function isExpected(thrown: unknown): thrown is PageExpectedError {
     return false
   }
 }
+
+const noBytes = new Uint8Array(0)

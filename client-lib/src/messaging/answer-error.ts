@@ -10,7 +10,7 @@ export interface Asker {
 /** What an answer says, if it is not a result. */
 export function errorOf(asker: Asker, from: string, status: number, body: () => unknown): SealwayError | undefined {
   if (status === ReplyStatus.ok) return undefined
-  let detail: { code?: unknown; message?: unknown; data?: unknown } = {}
+  let detail: { code?: unknown; message?: unknown; data?: unknown; outcome?: unknown } = {}
   try {
     detail = (body() ?? {}) as typeof detail
   } catch {
@@ -26,7 +26,9 @@ export function errorOf(asker: Asker, from: string, status: number, body: () => 
     }
     case ReplyStatus.refused: {
       const code = isCode(detail.code) ? detail.code : 'INTERNAL'
-      return asker.error(code, `${asker.what}: ${from} refused: ${message}`, 'not-delivered', { hop })
+      // It may have been handled before, and the answer is not there any more.
+      const outcome = detail.outcome === 'unknown' ? 'unknown' : 'not-delivered'
+      return asker.error(code, `${asker.what}: ${from} refused: ${message}`, outcome, { hop })
     }
     default:
       return asker.error('EXCEPTION', `${asker.what}: the handler of ${from} crashed: ${message}`, 'unknown', { hop })

@@ -7,8 +7,9 @@ import { Drops } from './drops.js'
 import type { Emitter, NodeEvents } from './events.js'
 import { Grants } from './grants.js'
 import { Handlers } from './handlers.js'
+import { KeptAnswers } from './kept-answers.js'
 import { OncePer } from './once-per.js'
-import { KnownIds, type Outcome } from './outcomes.js'
+import { type EncodedAnswer, KnownIds, type Outcome } from './outcomes.js'
 import type { Outlet } from './outlet.js'
 import type { Outlets } from './outlets.js'
 import { ackOnlyFlag, type BodyWriter, earlyOrKeptFlag, eventEntry, ReplyStatus } from './payload.js'
@@ -49,6 +50,8 @@ export class Answers {
   /** Those whose handlers have not ended, and who can be told that nobody waits any more. */
   private readonly running = new Map<string, Delivery>()
   private readonly knownIds = new KnownIds()
+  /** Answers to what may come again. */
+  readonly kept: KeptAnswers
   private readonly overdueLog = new OncePer(minuteMs)
   /** Draining, this node takes no work that is addressed to it; closed, none at all. */
   private intake: 'open' | 'draining' | 'closed' = 'open'
@@ -59,6 +62,7 @@ export class Answers {
     const tell = (to: string, scope: string, receipt: Receipt): void => this.tell(to, scope, receipt)
     this.grants = new Grants({ timers, nextTurn, tell, crowded: () => this.handlers.crowded })
     this.drops = new Drops({ timers, tell, flush: () => parts.outlets.flushNow() })
+    this.kept = new KeptAnswers(parts.timers, parts.clock)
     this.handlers = new Handlers({
       name: parts.name,
       maxRunning: parts.maxRunning,
@@ -119,8 +123,7 @@ export class Answers {
       const first = this.knownIds.seen(id, outcome)
       if (first) {
         if (first.status === undefined) return
-        outcome.status = first.status
-        outcome.body = first.body
+        outcome.answered(first.status, first, first.isGone)
         this.again(outcome)
         return
       }
@@ -137,13 +140,22 @@ export class Answers {
   }
 
   again(outcome: Outcome): void {
-    const { status, from, scope, corr, body } = outcome
-    if (status !== undefined) this.sendReply(this.parts.outlets.get(from, scope), status, body, corr)
+    const { status, from, scope, corr, isGone } = outcome
+    if (status === undefined) return
+    const { body, outlets, logger } = this.parts
+    try {
+      const outlet = outlets.get(from, scope)
+      if (isGone) body.prepare(answerGone)
+      else body.restore(outcome)
+      this.sendPrepared(outlet, isGone ? ReplyStatus.refused : status, corr)
+    } catch (error) {
+      // It could be said once; the key has been taken away since.
+      logger.error({ err: error, to: from }, 'an answer could not be sent again')
+    }
   }
 
-  /** @returns false where there is no room. @throws SealwayError `UNSERIALISABLE`, `TOO_LARGE`, `NO_KEY` */
-  private sendReply(outlet: Outlet, status: number, body: unknown, corr: number): boolean {
-    this.parts.body.prepare(body, status === ReplyStatus.ok ? 'answer' : 'error')
+  /** Sends what is prepared in `body`. @returns false where there is no room. @throws SealwayError `TOO_LARGE`, `NO_KEY` */
+  private sendPrepared(outlet: Outlet, status: number, corr: number): boolean {
     const { encoding, size } = this.parts.body
     if (outlet.fits(2 + size)) return outlet.reply(status, this.parts.body, corr)
     const bytes = Buffer.allocUnsafeSlow(size)
@@ -247,10 +259,14 @@ export class Answers {
     const { outcome } = delivery
     // Said already, when it was opened.
     if (outcome && outcome.status !== undefined) return
-    const outlet = this.parts.outlets.get(delivery.from, delivery.scope)
+    const { outlets, body: writer } = this.parts
     let sent: boolean
+    let copy: EncodedAnswer | undefined
     try {
-      sent = this.sendReply(outlet, status, body, delivery.corr)
+      const outlet = outlets.get(delivery.from, delivery.scope)
+      writer.prepare(body, status === ReplyStatus.ok ? 'answer' : 'error')
+      if (outcome) copy = writer.copy()
+      sent = this.sendPrepared(outlet, status, delivery.corr)
     } catch (error) {
       // What cannot be answered is a crash of the handler; where not even that can be said, nothing can.
       if (status !== ReplyStatus.exception) this.failed(delivery, error, unsendable)
@@ -259,7 +275,7 @@ export class Answers {
     }
     // Its caller does not read; what it does not take in is what it must do without.
     if (!sent) this.parts.events.emit('dropped', { to: delivery.from, code: 'BUSY' })
-    if (outcome) this.keep(outcome, delivery, status, body)
+    if (outcome) this.keep(outcome, delivery, status, copy!)
   }
 
   private replyStream(delivery: Delivery, status: number, body: unknown): void {
@@ -272,15 +288,28 @@ export class Answers {
   }
 
   /** For the same message when it comes again, and for those that came again while its handler ran. */
-  private keep(outcome: Outcome, { messageId }: Delivery, status: number, body: unknown): void {
-    outcome.status = status
-    outcome.body = body
+  private keep(outcome: Outcome, { messageId, deadline }: Delivery, status: number, answer: EncodedAnswer): void {
+    outcome.answered(status, answer)
+    this.kept.add(outcome, deadline)
     for (const other of messageId === undefined ? [] : this.knownIds.done(messageId)) {
-      other.status = status
-      other.body = body
+      other.answered(status, answer)
+      this.kept.add(other, deadline)
       this.again(other)
     }
   }
+
+  /** The node was closed. */
+  close(): void {
+    this.handlers.close()
+    this.kept.close()
+  }
+}
+
+/** For a repeat whose first answer is not kept any more: it must not run again, and its sender must not think it never ran. */
+const answerGone = {
+  code: 'BUSY',
+  message: 'this was handled already, and the answer is not kept any more',
+  outcome: 'unknown',
 }
 
 /** The log names the action beside it. */

@@ -502,7 +502,7 @@ export class Messenger {
     this.streams.close()
     this.tellLost()
     this.answers.abort(new SealwayError('CLOSED', { message: 'this node was closed' }))
-    this.answers.handlers.close()
+    this.answers.close()
     this.outlets.close()
   }
 

@@ -1,5 +1,6 @@
 import { parseJson, quote, SealwayError } from '@sealway/protocol'
 import { toJson, unserialisable } from './json.js'
+import type { EncodedAnswer } from './outcomes.js'
 
 /*
  * The payload of a fire, acked, call or broadcast record (SPEC.md, "Messages inside a record"):
@@ -41,6 +42,8 @@ export interface Codec {
   encode(body: unknown): Uint8Array
   decode(bytes: Uint8Array): unknown
 }
+
+const noBytes = new Uint8Array(0)
 
 /** Bytes of the library's own, which the codec of the user has nothing to do with. */
 export class OwnBytes {
@@ -85,6 +88,21 @@ export class BodyWriter {
     } else {
       this.setText(Encoding.json, toJson(body, label))
     }
+  }
+
+  /** Bytes of the prepared body, to be kept; it stays prepared. */
+  copy(): EncodedAnswer {
+    const { encoding, size } = this
+    if (size === 0) return { encoding, bytes: undefined }
+    const bytes = Buffer.allocUnsafe(size)
+    this.write(bytes, 0)
+    this.setBytes(encoding, bytes)
+    return { encoding, bytes }
+  }
+
+  /** Prepares bytes that {@link copy} gave. */
+  restore({ encoding, bytes }: EncodedAnswer): void {
+    this.setBytes(encoding, bytes ?? noBytes)
   }
 
   /** Writes the prepared body. @returns where it ends */
