@@ -11,7 +11,7 @@ import {
   type TransportName,
   type Welcome,
 } from '@sealway/protocol'
-import type { Keyring, KeyringKeys } from './crypto/keyring.js'
+import type { Keyring } from './crypto/keyring.js'
 import { watchKeysFile } from './crypto/keys-file.js'
 import type { HttpApp } from './http/app.js'
 import { type ExposeOptions, type Exposure, HttpService } from './http/expose.js'
@@ -67,6 +67,7 @@ import { Dialer, type DialerParts } from './session/dialer.js'
 import type { Link } from './session/link.js'
 import { MediatorClock } from './session/mediator-clock.js'
 import { realTimers, type Timers } from './session/timers.js'
+import { checkOptions, checkVerb } from './verb-checks.js'
 
 /** How long a first publish waits to learn who consumes, ms. */
 const askTimeoutMs = 1_000
@@ -599,6 +600,7 @@ export class Node {
    */
   stream<Item = unknown>(to: string, action: string, body?: unknown, options?: StreamOptions): StreamReader<Item> {
     this.lifetime.check()
+    checkVerb('stream', options)
     const open = (all: StreamOptions | undefined) =>
       this.messenger.stream(to, action, body, all, this.handover.away) as StreamReader<Item>
     if (this.senders.none) return open(options)
@@ -615,6 +617,11 @@ export class Node {
     options: O | undefined,
     run: (left: O | undefined) => Promise<T>,
   ): Promise<T> {
+    try {
+      checkVerb(verb, options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
     if (this.senders.none) return this.run(options, run)
     return this.senders.around(verb, to, action, (trace) => {
       const result = this.run({ ...trace, ...options } as O, run)
@@ -656,6 +663,7 @@ export class Node {
   subscribe<Body = unknown>(pattern: string, handler: Handler<Body>, options?: SubscribeOptions): () => void
   subscribe<Body = unknown>(pattern: string, options?: SubscribeOptions): AsyncIterableIterator<ReceivedEvent<Body>>
   subscribe(pattern: string, first?: Handler | SubscribeOptions, options?: SubscribeOptions) {
+    checkOptions('subscribe', typeof first === 'function' ? options : first)
     return typeof first === 'function'
       ? this.topics.subscribe(pattern, first, options)
       : this.topics.events(pattern, first)
@@ -669,7 +677,8 @@ export class Node {
    * with a TypeError; `signal` and its own `timeout` (30 s, until the head of the answer) end it, there too.
    * @throws SealwayError as `stream`; `NO_HTTP` where that node exposes nothing, `BAD_ANSWER` where it answers with what is no HTTP
    */
-  fetch(input: FetchInput, init?: FetchOptions): Promise<Response> {
+  async fetch(input: FetchInput, init?: FetchOptions): Promise<Response> {
+    checkOptions('fetch', init)
     return this.sealedHttp.fetch(input, init)
   }
 
@@ -678,7 +687,8 @@ export class Node {
    * the order of their names. Bodies are to be read or cancelled.
    * @throws SealwayError `INVALID_ARGUMENT`; as `peers`; what fails at one node is in its answer
    */
-  fetchAll(input: FetchInput, init?: FetchOptions): Promise<NodeAnswer[]> {
+  async fetchAll(input: FetchInput, init?: FetchOptions): Promise<NodeAnswer[]> {
+    checkOptions('fetch', init)
     return this.sealedHttp.fetchAll(input, init)
   }
 
@@ -687,11 +697,12 @@ export class Node {
    * What is said in it is sealed from end to end.
    * @throws SealwayError as `fetch`; `BAD_ANSWER` (data: { status }) where no WebSocket is there
    */
-  webSocket(
+  async webSocket(
     url: string | URL,
     protocols?: string | readonly string[],
     options?: WebSocketOptions,
   ): Promise<NodeWebSocket> {
+    checkOptions('webSocket', options)
     return this.sealedHttp.webSocket(url, protocols, options)
   }
 
@@ -700,7 +711,13 @@ export class Node {
    * `request(group, node, path)`, or with any of the options again. A node named is asked, else one of the group.
    */
   createRequester(defaults: RequesterOptions = {}): Requester {
-    return this.sealedHttp.requester(defaults)
+    checkOptions('createRequester', defaults)
+    const ask = this.sealedHttp.requester(defaults)
+    const request = async (...overrides: [RequesterOptions]): Promise<Response> => {
+      if (typeof overrides[0] === 'object') checkOptions('createRequester', overrides[0])
+      return ask(...overrides)
+    }
+    return request as Requester
   }
 
   /**
@@ -709,6 +726,7 @@ export class Node {
    * @throws SealwayError `INVALID_ARGUMENT`
    */
   middleware(options?: MiddlewareOptions): HttpMiddleware {
+    checkOptions('middleware', options)
     return sealedOnly(options)
   }
 
@@ -721,13 +739,15 @@ export class Node {
    */
   expose(app: HttpApp | string | URL, options?: ExposeOptions): Exposure {
     this.lifetime.check()
+    checkOptions('expose', options)
     return this.http.expose(app, options)
   }
 
   // ---- peers
 
   /** Who is connected in a group now. @throws SealwayError `FORBIDDEN`, `NOT_CONNECTED`, `TIMEOUT` */
-  peers(group: string, options?: WaitOptions): Promise<Peer[]> {
+  async peers(group: string, options?: WaitOptions): Promise<Peer[]> {
+    checkOptions('peers', options)
     return this.directory.ask('peers', group, options)
   }
 
@@ -738,6 +758,7 @@ export class Node {
 
   /** Who is there now, and then who comes and goes. `break` ends it. */
   watchPeers(group: string, options?: WaitOptions): AsyncGenerator<PeerChange, void, undefined> {
+    checkOptions('watchPeers', options)
     return this.directory.watch(group, options)
   }
 
@@ -776,6 +797,7 @@ export class Node {
    * @throws SealwayError `NOT_CONNECTED`, `TIMEOUT`, `ABORTED`; to a node as `call`
    */
   async ping(peer?: string, options?: WaitOptions): Promise<Ping> {
+    checkOptions('ping', options)
     const { clock, timers, mediatorClock } = this
     if (peer === undefined) {
       return pingMediator({ askTime: () => this.query({ type: 'time' }, 'the time', options), mediatorClock, timers })
@@ -788,10 +810,10 @@ export class Node {
 
   /**
    * Replaces the payload keys without a restart: add the new one as opening everywhere, then put it first everywhere,
-   * then take the old one away.
+   * then take the old one away. Takes what `connect({ keys })` takes.
    * @throws SealwayError `INVALID_ARGUMENT`; the old keys stay
    */
-  updateKeys(keys: KeyringKeys): void {
+  updateKeys(keys: NonNullable<ConnectOptions['keys']>): void {
     this.keyring.update(keys)
   }
 
@@ -808,6 +830,7 @@ export class Node {
    * told `CLOSED`, and of what nobody waits for, the event `dropped` and the log tell.
    */
   drain(options: { readonly timeout?: number } = {}): Promise<void> {
+    checkOptions('drain', options)
     return this.lifetime.drain(options.timeout)
   }
 

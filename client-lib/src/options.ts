@@ -16,9 +16,10 @@ import {
   type TrafficPolicy,
 } from '@sealway/protocol'
 import { checkShapes, checkUrl, invalid, refuseCleartext } from './check-options.js'
-import { Keyring, type KeyringKeys, keysFromEnvironment } from './crypto/keyring.js'
+import { Keyring, type KeyringKeys, keysFromEnvironment, ringsOf } from './crypto/keyring.js'
 import { readKeysFile } from './crypto/keys-file.js'
 import { toJson } from './messaging/json.js'
+import { namesOf, refuseUnknown } from './messaging/known-options.js'
 import type { Codec } from './messaging/payload.js'
 import { readPolicies } from './messaging/policy/policy.js'
 import { guarded, type Logger, silentLogger } from './session/log.js'
@@ -71,6 +72,12 @@ export interface ConnectOptions {
   readonly limits?: Partial<Limits>
 }
 
+const connectOptions = namesOf<ConnectOptions>({
+  ...{ name: true, groups: true, reaches: true, url: true, token: true, keys: true, keysFile: true, endpoints: true },
+  ...{ meta: true, logger: true, signal: true, timeout: true, insecure: true, codec: true, policies: true },
+  ...{ strictIncarnation: true, transport: true, busyPollUs: true, limits: true },
+})
+
 /** What is injected in tests. */
 export interface Surroundings {
   readonly environment: { readonly [name: string]: string | undefined }
@@ -119,6 +126,7 @@ const defaultTimeoutMs = 30_000
 
 /** @throws SealwayError `INVALID_ARGUMENT`, `INVALID_NAME`, `NO_KEY`, `WEAK_SECRET`, saying which option is wrong */
 export function resolveOptions(options: ConnectOptions, { environment, clock }: Surroundings): ResolvedOptions {
+  refuseUnknown(options, connectOptions, 'connect')
   checkShapes(options)
   const instance = randomBytes(16).toString('hex')
   const { groups, reaches } = argument(() => placesOf(options))
@@ -182,12 +190,7 @@ function tokenFrom(token: TokenSource | undefined, secret: string | undefined, n
 
 function keyringFrom(keys: ConnectOptions['keys'], environment: Surroundings['environment'], tokenSecret?: string) {
   if (keys instanceof Keyring) return keys
-  const rings =
-    keys === undefined
-      ? keysFromEnvironment(environment)
-      : typeof keys === 'string' || Array.isArray(keys)
-        ? { default: keys as string | readonly string[] }
-        : (keys as KeyringKeys)
+  const rings = keys === undefined ? keysFromEnvironment(environment) : ringsOf(keys)
   const keyring = new Keyring(rings, tokenSecret === undefined ? {} : { tokenSecret })
   if (keyring.scopes.length === 0) {
     throw new SealwayError('NO_KEY', {

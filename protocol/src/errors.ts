@@ -97,9 +97,24 @@ export interface ErrorDetail {
   readonly cause?: unknown
 }
 
+/** The same in each copy of this package that a process has loaded: as CommonJS and as an ES module it is two. */
+const brand = Symbol.for('sealway.SealwayError')
+
 /** The only error class of Sealway. Branch on `code`, never on `message`. */
 export class SealwayError extends Error {
   override readonly name = 'SealwayError'
+
+  static {
+    Object.defineProperty(SealwayError.prototype, brand, { value: true })
+  }
+
+  /** Also true for errors of another copy of this package. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // A class derived from it has the usual rule.
+    if (this !== SealwayError) return super[Symbol.hasInstance](value)
+    return typeof value === 'object' && value !== null && brand in value
+  }
+
   readonly code: Code
   readonly outcome: Outcome
   readonly retry: Retry

@@ -34,6 +34,7 @@ export const layers = {
     ...[
       'check-options.ts',
       'options.ts',
+      'verb-checks.ts',
       'membership',
       'browser',
       'node.ts',

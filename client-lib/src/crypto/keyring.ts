@@ -77,9 +77,17 @@ export class Keyring {
    * Rotation: add the new key as opening everywhere, then list it first everywhere, then remove the old one.
    * @throws SealwayError `INVALID_ARGUMENT`
    */
-  update(keys: KeyringKeys): void {
-    this.rings = this.parse(keys)
+  update(keys: KeyList | KeyringKeys | Keyring): void {
+    this.rings = this.parse(keys instanceof Keyring ? keys.held() : ringsOf(keys))
     this.updates += 1
+  }
+
+  /** What it holds, as a constructor takes it. */
+  private held(): KeyringKeys {
+    const lists = new Map([...this.rings].map(([scope, { keys }]) => [scope, [...keys.values()]]))
+    const byDefault = lists.get(defaultScope)
+    lists.delete(defaultScope)
+    return { ...(byDefault ? { default: byDefault } : {}), groups: Object.fromEntries(lists) }
   }
 
   private ring(scope: string): Ring | undefined {
@@ -119,6 +127,15 @@ export class Keyring {
     if (!sealing) throw invalid(`the list of keys of ${quote(scope)} is empty`)
     return { sealing, keys }
   }
+}
+
+/** Keys as `connect({ keys })` takes them: a key or a list of keys is for the default scope. @throws SealwayError `INVALID_ARGUMENT` */
+export function ringsOf(keys: KeyList | KeyringKeys): KeyringKeys {
+  if (typeof keys === 'string' || Array.isArray(keys)) return { default: keys as string | readonly string[] }
+  if (typeof keys !== 'object' || keys === null) {
+    throw invalid('keys must be a key (mk1_...), a list of keys, or { default, groups }')
+  }
+  return 'secret' in keys ? { default: keys as PayloadKey } : (keys as KeyringKeys)
 }
 
 /**

@@ -3,6 +3,7 @@ import { HeldNode, type NodeOptions } from '../held-node.js'
 import type { ExposeOptions } from '../http/expose.js'
 import { askerOf, type SealwayAsker } from '../http/request.js'
 import type { Node } from '../node.js'
+import type { ConnectOptions } from '../options.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -36,7 +37,7 @@ export const sealway: FastifyPluginAsync<SealwayPluginOptions> = Object.assign(p
 })
 
 async function plugin(app: FastifyInstance, { expose = {}, ...options }: SealwayPluginOptions): Promise<void> {
-  const held = new HeldNode('node' in options ? options : { timeout: connectTimeoutMs, ...options })
+  const held = new HeldNode('node' in options ? options : { timeout: connectTimeoutMs, ...withoutFastifys(options) })
   const node = await held.get()
   app.decorate('sealway', { getter: () => node })
   app.decorateRequest('sealway', {
@@ -57,4 +58,10 @@ async function plugin(app: FastifyInstance, { expose = {}, ...options }: Sealway
     if (held.shared) close()
     await held.release()
   })
+}
+
+/** What `register` itself takes beside the options of a plugin. */
+function withoutFastifys(options: ConnectOptions): ConnectOptions {
+  const { prefix, logLevel, logSerializers, ...own } = options as ConnectOptions & { [name: string]: unknown }
+  return own as ConnectOptions
 }

@@ -61,9 +61,23 @@ export interface Context {
   fail(code: string, data?: unknown): ExpectedError
 }
 
+/** The same in each copy of this package that a process has loaded: as CommonJS and as an ES module it is two. */
+const expectedBrand = Symbol.for('sealway.ExpectedError')
+
 /** Thrown by a handler to answer with an error that the caller is meant to handle. */
 export class ExpectedError extends Error {
   override readonly name = 'ExpectedError'
+
+  static {
+    Object.defineProperty(ExpectedError.prototype, expectedBrand, { value: true })
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // A class derived from it has the usual rule.
+    if (this !== ExpectedError) return super[Symbol.hasInstance](value)
+    return typeof value === 'object' && value !== null && expectedBrand in value
+  }
+
   constructor(
     readonly code: string,
     readonly data: unknown,

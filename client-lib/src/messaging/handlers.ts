@@ -1,6 +1,6 @@
 import { quote, SealwayError } from '@sealway/protocol'
 import type { Timers } from '../session/timers.js'
-import { type Command, type Context, type Delivery, isExpectedError } from './delivery.js'
+import { type Command, type Context, type Delivery, type ExpectedError, isExpectedError } from './delivery.js'
 import { diagnostics, type HandledMessage, type ReceivedMessage } from './diagnostics.js'
 import { type Grants, maxQueuedBytes, maxQueuedMessages } from './grants.js'
 import { checkAction, type Entry, HandlerTable } from './handler-table.js'
@@ -251,6 +251,7 @@ export class Handlers {
       result = inherits ? runFor(delivery, entry.run, delivery, delivery) : entry.run(delivery, delivery)
       // Not its own `then`: a strange one could throw, or call back twice.
       if (isThenable(result)) pending = Promise.resolve(result)
+      else if (isReturned(result)) throw result
     } catch (error) {
       if (claimed) claimed.running--
       delivery.answered = true
@@ -281,16 +282,15 @@ export class Handlers {
     entry.slots.take()
     this.parts.running(delivery, true)
     this.overdue.watch(run)
-    pending.then(
-      (value) => {
-        if (began !== undefined) this.tellHandled(delivery, 'answered', began)
-        this.done(run, () => this.parts.answer(delivery, value))
-      },
-      (error: unknown) => {
-        if (began !== undefined) this.tellHandled(delivery, endOf(error), began)
-        this.done(run, () => this.parts.failed(delivery, error))
-      },
-    )
+    const failed = (error: unknown): void => {
+      if (began !== undefined) this.tellHandled(delivery, endOf(error), began)
+      this.done(run, () => this.parts.failed(delivery, error))
+    }
+    pending.then((value) => {
+      if (isReturned(value)) return failed(value)
+      if (began !== undefined) this.tellHandled(delivery, 'answered', began)
+      this.done(run, () => this.parts.answer(delivery, value))
+    }, failed)
   }
 
   private done(run: Run, report: () => void): void {
@@ -368,6 +368,10 @@ export class Handlers {
 
 /** What the library says to itself is nobody else's business. */
 const isUsers = (action: string): boolean => !action.startsWith('$')
+
+/** `return ctx.fail(...)` in place of `throw`: it means the same. */
+const isReturned = (result: unknown): result is ExpectedError =>
+  typeof result === 'object' && result !== null && isExpectedError(result)
 
 const endOf = (error: unknown): 'failed' | 'crashed' => (isExpectedError(error) ? 'failed' : 'crashed')
 

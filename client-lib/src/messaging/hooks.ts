@@ -15,7 +15,7 @@ import { isStream } from './streams/source.js'
 /** What became of one message. */
 export type Handled = { /** From the first `before` to the end, ms. */ readonly durationMs: number } & (
   | { readonly type: 'answered'; readonly result: unknown }
-  /** The handler threw `ctx.fail(...)`. */
+  /** The handler threw or returned `ctx.fail(...)`. */
   | { readonly type: 'failed'; readonly error: ExpectedError }
   /** It threw anything else. */
   | { readonly type: 'crashed'; readonly error: unknown }
@@ -117,7 +117,8 @@ export class Hooks {
       const answered = (result: unknown): unknown => {
         if (context instanceof Delivery && context.stream && isStream(result)) {
           context.onStreamEnd = (end) => this.ended(command, context, startedAt, handledOf(end, result))
-        } else this.ended(command, context, startedAt, { type: 'answered', result })
+        } else if (isExpectedError(result)) this.ended(command, context, startedAt, { type: 'failed', error: result })
+        else this.ended(command, context, startedAt, { type: 'answered', result })
         return result
       }
       let result: unknown

@@ -1,5 +1,6 @@
 import { quote, SealwayError } from '@sealway/protocol'
 import type { Command, Context } from './delivery.js'
+import { namesOf, refuseUnknown } from './known-options.js'
 
 /** Returns the answer, or a promise of it. Throws `context.fail(...)` for an expected error, anything else for a crash. */
 export type Handler<Body = unknown> = (command: Command<Body>, context: Context) => unknown
@@ -23,10 +24,13 @@ export interface HandlerOptions {
 /** What follows the action in `on`: options, middlewares and the handler. */
 export type HandlerSteps = readonly (HandlerOptions | Middleware<never> | Handler<never>)[]
 
+const handlerOptions = namesOf<HandlerOptions>({ concurrency: true })
+
 /** @throws SealwayError `INVALID_ARGUMENT` */
 export function readSteps(action: string, steps: HandlerSteps) {
   const [first] = steps
   const options = typeof first === 'object' && first !== null ? first : undefined
+  refuseUnknown(options, handlerOptions, 'on')
   const functions = options ? steps.slice(1) : [...steps]
   const strange = functions.find((step) => typeof step !== 'function')
   if (functions.length === 0 || strange !== undefined || functions.includes(undefined as never)) {

@@ -90,7 +90,12 @@ export class SealwayServer extends Server<NodeListeners, NodeStatus> implements 
   private handle(node: Node, pattern: string, handler: MessageHandler): () => void {
     if (handler.isEventHandler) {
       const told = (command: Command, context: Context) => this.tell(handler, command, context)
-      return node.subscribe(pattern, told, { ...this.events, ...(handler.extras as EventOptions | undefined) })
+      // Other transports of the app may have extras of their own.
+      const own = { ...this.events, ...(handler.extras as EventOptions | undefined) }
+      return node.subscribe(pattern, told, {
+        ...(own.in === undefined ? {} : { in: own.in }),
+        ...(own.consumer === undefined ? {} : { consumer: own.consumer }),
+      })
     }
     const answer = (command: Command, context: Context) => this.answer(handler, command, context)
     node.on(pattern, answer)

@@ -1,3 +1,5 @@
+import { nearestOf } from '@sealway/protocol'
+
 /** Variables of the client library, which may be in the same file or shell. */
 const ofNodes = [
   ...['SEALWAY_URL', 'SEALWAY_TOKEN', 'SEALWAY_NAME', 'SEALWAY_GROUP', 'SEALWAY_GROUPS', 'SEALWAY_INSECURE'],
@@ -25,30 +27,4 @@ export function unknownNames(names: Iterable<string>, known: readonly string[], 
     warnings.push(`${name} is not a setting${nearest === undefined ? '' : `; is ${nearest} meant?`}`)
   }
   return warnings
-}
-
-/** At most 2 edits away, and at most a quarter of the name: short names are near to everything. */
-function nearestOf(name: string, known: readonly string[]): string | undefined {
-  let best: string | undefined
-  let bestDistance = Math.min(3, Math.floor(name.length / 4) + 1)
-  for (const candidate of known) {
-    if (Math.abs(candidate.length - name.length) >= bestDistance) continue
-    const distance = editDistance(name, candidate)
-    if (distance < bestDistance) [best, bestDistance] = [candidate, distance]
-  }
-  return best
-}
-
-/** Levenshtein; a transposition counts as two. */
-function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, j) => j)
-  for (let i = 1; i <= a.length; i++) {
-    const current = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1] ? 0 : 1
-      current.push(Math.min(previous[j]! + 1, current[j - 1]! + 1, previous[j - 1]! + same))
-    }
-    previous = current
-  }
-  return previous[b.length]!
 }

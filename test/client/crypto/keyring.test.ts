@@ -99,6 +99,18 @@ describe('an update', () => {
     expect([ring.version, ring.sealing('billing').id, ring.sealing('g1').id]).toEqual([1, otherKey.id, otherKey.id])
   })
 
+  it('takes what connect({ keys }) takes: a key, a list of keys, rings by scope, or a keyring', () => {
+    const ring = new Keyring({ default: a })
+    const rings = new Keyring({ default: [b, a], groups: { billing: a } })
+    for (const keys of [b, otherKey, [b, a], `${b},${a}`, { default: [b, a] }, rings]) {
+      ring.update(a)
+      ring.update(keys)
+      expect(ring.sealing('default').id).toBe(otherKey.id)
+    }
+    expect([ring.sealing('billing').id, ring.opening('default', key.id)?.id]).toEqual([key.id, key.id])
+    for (const none of [undefined, null, 7]) expect(() => ring.update(none as never)).toThrow(invalid)
+  })
+
   it('leaves the old keys where the new ones are bad', () => {
     const ring = new Keyring({ default: a })
     expect(() => ring.update({ default: b, groups: { orders: 'bad' } })).toThrow(invalid)
