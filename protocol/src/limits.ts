@@ -54,6 +54,9 @@ export const limits = {
   maxCallTimeoutMs: 15 * 60_000,
   /** Plaintext that the client library keeps for one target, bytes; above it `send` waits. */
   outletBytes: 4 * 1024 * 1024,
+  /** The same for all targets of one node together, and of all nodes of one process. */
+  nodeOutletBytes: 64 * 1024 * 1024,
+  processOutletBytes: 256 * 1024 * 1024,
   /** Calls one node may have in flight. */
   maxPendingCalls: 65_536,
   /** Handlers running at once in one node, those of one action at most half of them; the next messages wait. */

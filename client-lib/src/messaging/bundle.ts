@@ -29,6 +29,8 @@ export interface Bundle {
   readonly writer: BundleWriter
   /** Data of streams in it. */
   streamBytes: number
+  /** Bytes of it that are counted in the node's budget. */
+  counted: number
   /** Messages in it that nobody waits for, and their payloads' bytes. */
   unanswered: number
   unansweredBytes: number

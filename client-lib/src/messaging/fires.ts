@@ -11,6 +11,9 @@ import type { Waiting } from './waiting.js'
 
 const sendTimeoutMs = 10_000
 const done = Promise.resolve()
+/** After so many messages, or bytes, a send resolves a turn later: a loop of awaited sends lets timers and sockets run. */
+const messagesPerTurn = 1_024
+const bytesPerTurn = 1024 * 1024
 
 export interface FiresParts {
   readonly actions: ActionNames
@@ -19,11 +22,15 @@ export interface FiresParts {
   readonly policies: Policies
   readonly waiting: Waiting
   readonly limits: Limits
+  /** Runs in the next turn of the event loop. */
+  readonly nextTurn: (work: () => void) => void
 }
 
 /** Messages that nobody answers. */
 export class Fires {
   private readonly parts: FiresParts
+  private messages = 0
+  private bytes = 0
 
   constructor(parts: FiresParts) {
     this.parts = parts
@@ -38,21 +45,33 @@ export class Fires {
     const defaultMs = policies.for(outlet.to, action)?.timeoutMs ?? sendTimeoutMs
     const timeoutMs = timeoutOf(options, defaultMs, limits.maxCallTimeoutMs)
     writer.prepare(body)
-    if (!outlet.fits(messageBytes(name, meta, writer))) {
+    const size = messageBytes(name, meta, writer)
+    if (!outlet.fits(size)) {
       const send = () => this.parts.large.send(outlet, action, name, meta, timeoutMs, options?.signal)
       if (waiting.isOpen(outlet)) return send()
       // Behind what was sent before, and is still here.
       return waiting
-        .add(outlet, `send ${action} to ${outlet.to}`, timeoutMs, options?.signal, () => true)
+        .add(outlet, whatOf(action, outlet), timeoutMs, options?.signal, () => true, size)
         .then(() => {
           writer.prepare(body)
           return send()
         })
     }
-    if (waiting.isOpen(outlet) && outlet.message(Kind.fire, name, meta, writer, -1, -1)) return done
-    return waiting.add(outlet, `send ${action} to ${outlet.to}`, timeoutMs, options?.signal, () => {
+    if (waiting.isOpen(outlet) && outlet.message(Kind.fire, name, meta, writer, -1, -1)) return this.taken(size)
+    const attempt = (): boolean => {
       writer.prepare(body)
       return outlet.message(Kind.fire, name, meta, writer, -1, -1)
-    })
+    }
+    return waiting.add(outlet, whatOf(action, outlet), timeoutMs, options?.signal, attempt, size)
+  }
+
+  private taken(bytes: number): Promise<void> {
+    this.bytes += bytes
+    if (++this.messages < messagesPerTurn && this.bytes < bytesPerTurn) return done
+    this.messages = 0
+    this.bytes = 0
+    return new Promise((resolve) => this.parts.nextTurn(resolve))
   }
 }
+
+const whatOf = (action: string, { to }: Outlet): string => `send ${action} to ${to}`

@@ -108,7 +108,7 @@ export class Messenger {
     this.parts = parts
     const { clock, limits, events } = parts
     this.body = new BodyWriter(parts.codec)
-    this.waiting = new Waiting(parts.timers)
+    this.waiting = new Waiting(parts.timers, limits.nodeOutletBytes)
     this.calls = new Calls(
       clock,
       parts.timers,
@@ -129,7 +129,7 @@ export class Messenger {
       writeLink: (bytes) => this.link?.write(bytes),
       openRoute: (outlet) => this.openRoute(outlet),
       retireRoute: (number) => this.link?.retireRoute(number),
-      awaited: (outlet) => this.waiting.has(outlet),
+      awaited: (outlet) => this.waiting.waitsFor(outlet),
       timers: parts.timers,
       dropped: (outlet, code) => events.emit('dropped', { to: outlet.to, code }),
       roomy: (outlet) => {
@@ -210,7 +210,7 @@ export class Messenger {
     const large = new Large({ outlets, body, streams: () => this.streams, timers: parts.timers })
     const launcher = new Launcher({ calls, outlets, waiting, actions, body, large, clock, timers: parts.timers })
     this.launcher = launcher
-    this.fires = new Fires({ actions, body, large, policies, waiting, limits })
+    this.fires = new Fires({ actions, body, large, policies, waiting, limits, nextTurn: parts.nextTurn })
     this.questions = new Questions({
       calls,
       outlets,

@@ -21,6 +21,7 @@ import { Allowance } from './allowance.js'
 import { type Bundle, freshenDeadlines, remember, takeOut, type Waiter } from './bundle.js'
 import { sameFlow } from './frame-id.js'
 import { type BodyWriter, messageBytes, writeMessage } from './payload.js'
+import type { SendBudget } from './send-budget.js'
 import { Unacked, UnackedFrames } from './unacked.js'
 
 /**
@@ -52,6 +53,8 @@ export interface OutletParts {
   readonly chance: () => number
   readonly clock: () => number
   readonly limits: Limits
+  /** Counts what waits in all outlets. */
+  readonly budget: SendBudget
   /** Hands sealed frames to the link. */
   write(header: Buffer, ciphertext: Buffer, tag: Buffer): void
   /** Whether the link takes more now. */
@@ -173,7 +176,11 @@ export class Outlet {
   hasRoom(bytes: number): boolean {
     // What fits a frame is always taken where nothing waits, however small the limit.
     const waiting = this.waitingBytes + this.unacked.bytes
-    return waiting === 0 || waiting + bytes <= this.parts.limits.outletBytes
+    if (waiting > 0 && waiting + bytes > this.parts.limits.outletBytes) return false
+    const { share } = this.parts.budget
+    if (waiting === 0 ? share > 0 : waiting + bytes <= share) return true
+    this.parts.budget.refused(this)
+    return false
   }
 
   /** The link is gone; where the target was there, what goes to it waits until it is back. */
@@ -308,6 +315,8 @@ export class Outlet {
       const bytes = takeOut(bundle, waiter)
       if (bytes === 0) continue
       if (bundle !== this.current) this.queuedBytes -= bytes
+      bundle.counted -= bytes
+      this.parts.budget.add(-bytes)
       if (waiter.unansweredBytes !== undefined) this.unanswered?.withdrawn(waiter.unansweredBytes)
       return true
     }
@@ -346,6 +355,7 @@ export class Outlet {
     this.current = {
       writer,
       streamBytes: 0,
+      counted: 0,
       unanswered: 0,
       unansweredBytes: 0,
       left: undefined,
@@ -384,6 +394,9 @@ export class Outlet {
   }
 
   private appended(bundle: Bundle): void {
+    const { bytes } = bundle.writer
+    this.parts.budget.add(bytes - bundle.counted)
+    bundle.counted = bytes
     if (bundle.writer.bytes < sealAtBytes) {
       this.parts.schedule(this)
     } else {
@@ -435,6 +448,7 @@ export class Outlet {
   private seal(bundle: Bundle): void {
     const { writer, waiters } = bundle
     this.streamBytes -= bundle.streamBytes
+    this.parts.budget.add(-bundle.counted)
     if (writer.records > 0) {
       const now = this.parts.clock()
       if (!this.flow || this.flow.expired(now) || this.keyringVersion !== this.parts.keyring.version) this.renewFlow()
@@ -454,6 +468,7 @@ export class Outlet {
     const kept = waiters.some((waiter) => waiter.resends && !waiter.settled)
       ? this.unacked.add(new Unacked(frame, now, this.parts.chance))
       : undefined
+    if (kept) this.parts.budget.add(kept.frame.bytes)
     for (const waiter of waiters) {
       if (waiter.settled) continue
       this.awaiting.set(waiter.corr, waiter)
@@ -463,7 +478,10 @@ export class Outlet {
 
   /** All who waited for this frame are settled. */
   forget(kept: Unacked): void {
-    if (this.unacked.delete(kept)) this.parts.roomy(this)
+    if (!this.unacked.delete(kept)) return
+    this.parts.budget.add(-kept.frame.bytes)
+    this.parts.roomy(this)
+    this.parts.budget.serve()
   }
 
   /** Sends again what is due. @returns whether anything is still kept */

@@ -2,6 +2,7 @@ import { SealwayError } from '@sealway/protocol'
 import { BundleWriter } from '../crypto/bundle.js'
 import type { Timers } from '../session/timers.js'
 import { Outlet, type OutletParts } from './outlet.js'
+import { SendBudget } from './send-budget.js'
 
 /** Two flushes closer than this are one too many: a seal and a write cost several microseconds whatever they carry. */
 const holdMs = 0.1
@@ -25,7 +26,8 @@ const maxLateNames = 65_536
 /** Empty writers kept for reuse. */
 const maxSpareWriters = 64
 
-export interface OutletsParts extends Omit<OutletParts, 'schedule' | 'borrow' | 'giveBack' | 'write' | 'reopen'> {
+export interface OutletsParts
+  extends Omit<OutletParts, 'schedule' | 'borrow' | 'giveBack' | 'write' | 'reopen' | 'budget'> {
   readonly writeLink: (parts: readonly Uint8Array[]) => void
   /** A route was made; the link must learn of it before its first frame. */
   readonly openRoute: (outlet: Outlet) => void
@@ -51,6 +53,7 @@ export interface OutletsParts extends Omit<OutletParts, 'schedule' | 'borrow' | 
 export class Outlets {
   private readonly parts: OutletsParts
   private readonly outletParts: OutletParts
+  private readonly budget: SendBudget
   private readonly byAddress = new Map<string, Outlet>()
   private readonly byNumber = new Map<number, Outlet>()
   /** Those to one member of a group, or to all of them. */
@@ -77,8 +80,11 @@ export class Outlets {
     const { maxRoutesPerLink } = parts.limits
     this.kept = Math.floor(maxRoutesPerLink * keptShare)
     this.most = Math.floor(maxRoutesPerLink * usedShare)
+    const { nodeOutletBytes: nodeBytes, processOutletBytes: processBytes } = parts.limits
+    this.budget = new SendBudget({ nodeBytes, processBytes, roomy: parts.roomy })
     this.outletParts = {
       ...parts,
+      budget: this.budget,
       write: (header, ciphertext, tag) => this.push(header, ciphertext, tag),
       reopen: (outlet) => this.reopen(outlet),
       schedule: (outlet) => this.schedule(outlet),
@@ -192,6 +198,7 @@ export class Outlets {
   close(): void {
     this.parts.timers.clear(this.sweeping)
     this.sweeping = undefined
+    this.budget.close()
   }
 
   // ----
@@ -266,6 +273,7 @@ export class Outlets {
       outlet.flush()
     }
     this.writePending()
+    this.budget.serve()
     this.lastFlushAt = this.parts.monotonic()
   }
 

@@ -12,6 +12,8 @@ interface Waiter {
   readonly settle: (error?: SealwayError) => void
   /** It needs the credit of its receiver, too: nobody waits for what becomes of it there. */
   readonly unanswered: boolean
+  /** Of its message, where that is known. */
+  readonly bytes: number
   /** It has left the queue, or is about to: nobody else takes it out. */
   taken: boolean
 }
@@ -34,7 +36,13 @@ export class Waiting {
   /** Somebody waits for credit. */
   onWaitForCredit: () => void = () => {}
 
-  constructor(private readonly timers: Timers) {}
+  private bytes = 0
+
+  /** @param maxBytes of messages that may wait */
+  constructor(
+    private readonly timers: Timers,
+    private readonly maxBytes = Number.POSITIVE_INFINITY,
+  ) {}
 
   /** Resolves when `attempt` found room. @throws SealwayError `BUSY`, `ABORTED` */
   add(
@@ -43,11 +51,13 @@ export class Waiting {
     timeoutMs: number,
     signal: AbortSignal | undefined,
     attempt: () => boolean,
+    bytes = 0,
   ): Promise<void> {
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
         attempt,
         unanswered: true,
+        bytes,
         taken: false,
         settle: (error) => {
           stopWatch()
@@ -78,6 +88,11 @@ export class Waiting {
     return [...this.byOutlet].filter(([, { credit }]) => credit.length > 0).map(([outlet]) => outlet)
   }
 
+  /** Whether somebody waits there, for room or for credit. */
+  waitsFor(outlet: Outlet): boolean {
+    return this.byOutlet.has(outlet)
+  }
+
   /** Whether somebody waits for room there: nobody may overtake. */
   has(outlet: Outlet): boolean {
     return this.count > 0 && (this.byOutlet.get(outlet)?.room.length ?? 0) > 0
@@ -101,6 +116,7 @@ export class Waiting {
     const waiter: Waiter = {
       attempt,
       unanswered,
+      bytes: 0,
       taken: false,
       settle: (error) => {
         if (error) onError(error)
@@ -111,9 +127,9 @@ export class Waiting {
   }
 
   private put(outlet: Outlet, waiter: Waiter): void {
-    if (this.count >= maxWaiting) {
+    if (this.count >= maxWaiting || (this.count > 0 && this.bytes + waiter.bytes > this.maxBytes)) {
       throw new SealwayError('BUSY', {
-        message: `${maxWaiting} messages wait for room already`,
+        message: `${this.count} messages of ${this.bytes} bytes wait for room already`,
         outcome: 'not-delivered',
         hop: 'client',
       })
@@ -121,6 +137,7 @@ export class Waiting {
     const queue = this.byOutlet.get(outlet) ?? new Queue()
     this.byOutlet.set(outlet, queue)
     this.count++
+    this.bytes += waiter.bytes
     const noCredit = queue.credit.length > 0 || (queue.unanswered === 0 && !outlet.allowance.room)
     if (waiter.unanswered && noCredit) {
       queue.credit.push(waiter)
@@ -143,6 +160,7 @@ export class Waiting {
     } else if (inCredit >= 0) queue.credit.splice(inCredit, 1)
     else return
     this.count--
+    this.bytes -= waiter.bytes
     this.tidy(outlet, queue)
   }
 
@@ -208,6 +226,7 @@ export class Waiting {
     }
     waiter.taken = true
     this.count--
+    this.bytes -= waiter.bytes
     waiter.settle(error)
     return true
   }
@@ -221,6 +240,7 @@ export class Waiting {
     const all = [...this.byOutlet.values()].flatMap(({ room, credit }) => [...room, ...credit])
     this.byOutlet.clear()
     this.count = 0
+    this.bytes = 0
     for (const waiter of all) {
       waiter.taken = true
       waiter.settle(error)
