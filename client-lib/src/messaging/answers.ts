@@ -18,6 +18,10 @@ import type { Streams } from './streams/streams.js'
 import { messageOf } from './thrown.js'
 
 const minuteMs = 60_000
+/** Both ends count a deadline from when they have the message, ms. */
+const deadlineSlackMs = 20
+
+const waitsNoLonger = (target: string) => new SealwayError('TIMEOUT', { message: 'the caller waits no longer', target })
 
 /** What libraries ask one another about their nodes; events and HTTP are work. */
 const isOwnQuestion = ({ entry, stream }: Delivery): boolean =>
@@ -83,8 +87,11 @@ export class Answers {
 
   /** A caller took back what it asked. */
   withdrawn(from: string, corr: number): void {
-    const reason = new SealwayError('ABORTED', { message: `${from} gave up its call`, target: from })
-    this.running.get(`${from}/${corr}`)?.abort(reason)
+    const delivery = this.running.get(`${from}/${corr}`)
+    if (!delivery) return
+    // A caller whose deadline has passed withdraws its call, too, and that may arrive before the timer here is due.
+    if (delivery.remaining !== undefined && delivery.remaining <= deadlineSlackMs) delivery.abort(waitsNoLonger(from))
+    else delivery.abort(new SealwayError('ABORTED', { message: `${from} gave up its call`, target: from }))
   }
 
   /** Nobody waits for these answers any more. @param from undefined: all of them */
@@ -178,8 +185,7 @@ export class Answers {
     this.running.set(delivery.key, delivery)
     if (delivery.deadline === undefined) return
     delivery.timer = this.parts.timers.setBackground(
-      () =>
-        delivery.abort(new SealwayError('TIMEOUT', { message: 'the caller waits no longer', target: delivery.from })),
+      () => delivery.abort(waitsNoLonger(delivery.from)),
       delivery.deadline - this.parts.clock(),
     )
   }
