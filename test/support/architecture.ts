@@ -46,6 +46,7 @@ export const layers = {
       'fastify',
       'testing',
       'index.ts',
+      'cli',
       'cli.ts',
     ],
   ],

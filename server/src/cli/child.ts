@@ -45,12 +45,17 @@ async function programIn(home: string, wanted: ChildProgram): Promise<string | u
   })
 }
 
-/** Runs it in our place: same terminal, same environment, its exit code (128 + n where signal n ended it). */
-export function runProgram(io: Io, program: string, args: readonly string[]): Promise<number> {
+/** Runs it in our place: same terminal, same environment with these names added, its exit code (128 + n where signal n ended it). */
+export function runProgram(
+  io: Io,
+  program: string,
+  args: readonly string[],
+  environment: { readonly [name: string]: string } = {},
+): Promise<number> {
   return new Promise((resolve, reject) => {
     const child = spawn(io.node, [program, ...args], {
       cwd: io.folder,
-      env: { ...io.environment },
+      env: { ...io.environment, ...environment },
       // By the channel the child learns that this process has ended, even by SIGKILL.
       stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     })

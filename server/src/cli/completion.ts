@@ -4,14 +4,11 @@ import { fishCompletion } from './completion/fish.js'
 import { type Place, placesOf } from './completion/words.js'
 import { zshCompletion } from './completion/zsh.js'
 import type { Io } from './io.js'
+import { flagsOfVerbs } from './seal.js'
 
 /** Flags of the commands that other programs run, which this one never loads; a test compares them with their help. */
-const sealing: readonly string[] = ['--url', '--name', '--group', '--timeout', '--token', '--json', '--insecure']
 export const flagsOfOthers: ReadonlyMap<string, readonly string[]> = new Map<string, readonly string[]>([
-  ['send', sealing],
-  ['call', sealing],
-  ['broadcast', [...sealing, '--want']],
-  ['peers', sealing],
+  ...flagsOfVerbs,
   [
     'create',
     [

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { flagsOfOthers } from '../../../server/src/cli/completion'
 import { commandLine } from '../../support/command-line'
 
 let sealway: ReturnType<typeof commandLine>
@@ -10,7 +11,7 @@ beforeEach(() => {
 afterEach(() => sealway.remove())
 
 /** They are run by other programs, whose help is theirs. */
-const others = new Set(['send', 'call', 'broadcast', 'peers', 'create', 'help'])
+const others = new Set([...flagsOfOthers.keys(), 'help'])
 
 const commandsIn = (help: string): string[] => {
   const list = /\nCommands:\n((?: {2}.*\n)+)/.exec(help)?.[1] ?? ''

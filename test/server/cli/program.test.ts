@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { operatorKey } from '../../../server/src/auth/keys'
 import { createSharedAuthenticator } from '../../../server/src/auth/shared'
+import { flagsOfVerbs } from '../../../server/src/cli/seal'
 import { silentLog } from '../../../server/src/observe/log'
 import { allSettings } from '../../../server/src/settings/table'
 import { envTemplate } from '../../../server/src/settings/template'
@@ -195,7 +196,7 @@ describe('sealway migrate and fixtures', () => {
   const database = () => ({ DATABASE_URL: `sqlite:${join(sealway.folder, 'test.sqlite')}` })
 })
 
-describe('sealway send, call, broadcast and peers', () => {
+describe('the verbs that seal', () => {
   const install = (folder: string, script: string | undefined) => {
     const home = join(folder, 'node_modules/@sealway/client')
     mkdirSync(home, { recursive: true })
@@ -203,17 +204,17 @@ describe('sealway send, call, broadcast and peers', () => {
     if (script !== undefined) writeFileSync(join(home, 'cli.cjs'), script)
   }
   const recorder = `
-    require('node:fs').writeFileSync('seen.json', JSON.stringify([process.argv.slice(2), process.env.CANARY]))
+    require('node:fs').writeFileSync('seen.json', JSON.stringify([process.argv.slice(2), process.env.CANARY, process.env.SEALWAY_PROGRAM]))
     process.exit(7)`
   const seen = () => JSON.parse(readFileSync(join(sealway.folder, 'seen.json'), 'utf8')) as unknown
 
-  it.each(['send', 'call', 'broadcast', 'peers'])(
+  it.each([...flagsOfVerbs.keys()])(
     '%s runs the program that holds the key, and passes on its exit code',
     async (verb) => {
       install(sealway.folder, recorder)
       const args = [verb, 'orders-1', 'ping', '{"a":1}', '--json', '--timeout', '5', '--help']
       expect((await sealway.run(args, { CANARY: 'x' })).code).toBe(7)
-      expect(seen()).toEqual([args, 'x'])
+      expect(seen()).toEqual([args, 'x', 'sealway'])
       expect(sealway.listeners.size).toBe(0)
     },
   )
