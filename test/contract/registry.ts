@@ -441,6 +441,18 @@ export function registryContract(open: () => Promise<TestDatabase>): void {
       expect(await registry.evict(120_000, 60_000)).toEqual([here])
     })
 
+    it('removes a node that was given no name at once when it says that it leaves, and no other', async () => {
+      const { name: leaves } = await registry.claim(claimOf(undefined))
+      const { name: breaks } = await registry.claim(claimOf(undefined))
+      await registry.claim(claimOf('named'))
+      await registry.release(leaves, 2, true)
+      expect((await registry.node(leaves))?.online).toBe(true)
+      await registry.release(leaves, 1, true)
+      await registry.release(breaks, 1)
+      await registry.release('named', 1, true)
+      expect((await registry.nodes({})).map((node) => node.name)).toEqual([breaks, 'named'].sort())
+    })
+
     it('takes more than one transaction for many', async () => {
       const names = Array.from({ length: 1_001 }, (_, i) => `n${i}`)
       await Promise.all(names.map((name) => registry.claim(claimOf(name))))

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import { connect, type Node } from '@sealway/client'
+import { commandLine } from '../support/command-line'
 import { tokenFor } from '../support/link'
 import { startMediator, type TestMediator } from '../support/mediator'
 import { build, type Program, startProgram } from '../support/program'
@@ -82,6 +83,22 @@ describe('the verbs of the command line', () => {
 
   it('deliver the bodies that were typed', () => {
     expect(received).toEqual(['hi', { a: 1 }, 'all'])
+  })
+
+  it('leave no node behind', async () => {
+    const sealway = commandLine()
+    const environment = {
+      PROTECTED_BASIC_AND_JWT: mediator.jwtSecret,
+      PROTECTED_ADMIN_PASSWORD: mediator.adminPassword,
+      PORT: new URL(mediator.url).port,
+      ADMIN_PORT: new URL(mediator.adminUrl).port,
+    }
+    const names = async () => {
+      const { out } = await sealway.run(['nodes', '--json'], environment)
+      return (JSON.parse(out) as { nodes: { name: string }[] }).nodes.map(({ name }) => name)
+    }
+    await eventually(async () => (await names()).join() === 'orders-1', 'only the node with a name is registered')
+    sealway.remove()
   })
 
   it('fetch fails with a status of 400 or more, and prints the answer all the same', async () => {

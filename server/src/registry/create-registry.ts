@@ -45,9 +45,9 @@ export function createRegistry(db: Database, options: RegistryOptions = {}): Reg
     async claim(claim) {
       return (await queue.add({ type: 'claim', claim: admitClaim(claim) }))!
     },
-    async release(name, epoch) {
+    async release(name, epoch, leaves = false) {
       const held = admitHeld({ name, epoch })
-      if (held) await queue.add({ type: 'release', held })
+      if (held) await queue.add({ type: 'release', held: { ...held, leaves } })
     },
     async touch(live) {
       await touchHeld(

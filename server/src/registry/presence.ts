@@ -8,6 +8,8 @@ import { chunks } from './rows.js'
 export interface Held {
   readonly name: string
   readonly epoch: number
+  /** At its release: the node said that it leaves. */
+  readonly leaves?: boolean
 }
 
 export const admitHeld = (held: Held): Held | undefined => {
@@ -23,6 +25,9 @@ export async function releaseHeld(trx: Knex.Transaction, db: Database, held: rea
     await heldRows(trx, part)
       .where({ online: 1 })
       .update({ online: 0, last_seen: trx.raw(db.now) })
+  }
+  for (const part of chunks(inOrder(held.filter(({ leaves }) => leaves)))) {
+    await heldRows(trx, part).where({ online: 0, nameless: 1 }).delete()
   }
 }
 

@@ -73,8 +73,11 @@ export interface NodeChange {
 export interface Registry {
   /** Upsert by name; marks online and counts the epoch up by compare-and-swap. @throws `CONFLICT` when somebody else claimed at the same time */
   claim(claim: Claim): Promise<{ readonly name: NodeName; readonly epoch: number; readonly id: number }>
-  /** Marks offline if the epoch is still this one. */
-  release(name: string, epoch: number): Promise<void>
+  /**
+   * Marks offline if the epoch is still this one.
+   * @param leaves the node said that it leaves: one that was given no name is removed at once, for it cannot come back
+   */
+  release(name: string, epoch: number, leaves?: boolean): Promise<void>
   /** Sets last seen of live links, in few statements. */
   touch(live: readonly { readonly name: string; readonly epoch: number }[]): Promise<void>
   /** At start: rows which a killed mediator left online. @returns how many */

@@ -79,6 +79,8 @@ export class Relay {
   private drainingSince: number | undefined
   private step: OverloadStep = 'none'
   private readonly emptied = new Set<() => void>()
+  /** Nodes that said that they leave; their links are still open. */
+  private readonly saidGoodbye = new WeakSet<Session>()
   private readonly releases = new Set<Promise<void>>()
 
   constructor(parts: RelayParts) {
@@ -223,6 +225,7 @@ export class Relay {
       sendAccepted: (route, frame) => this.router.sendAccepted(route, frame),
       retire: (route) => this.router.retire(route),
       leaving: (session) => {
+        this.saidGoodbye.add(session)
         if (!this.presence.inGroups(session)) return
         this.presence.leaveGroups(session)
         this.peers.changed(session, 'left')
@@ -263,7 +266,7 @@ export class Relay {
         this.parts.exchanges?.left(session)
         this.peers.left(session, reported)
         this.policies.left(session)
-        this.release(member.name, member.epoch)
+        this.release(member.name, member.epoch, this.saidGoodbye.delete(session))
         log.info({ node: member.name, code: reason.code, reason: reason.message }, 'node left')
       },
       gone: (session) => {
@@ -278,9 +281,9 @@ export class Relay {
     session.control(encodeJson(FrameType.answer, {}, id))
   }
 
-  private release(name: string, epoch: number): void {
+  private release(name: string, epoch: number, leaves = false): void {
     const release = this.parts.registry
-      .release(name, epoch)
+      .release(name, epoch, leaves)
       .catch((error: unknown) => {
         this.parts.log.warn({ node: name, err: error }, 'the database does not know yet that this node left')
       })
