@@ -279,7 +279,7 @@ export class Delivery implements Command, Context {
    */
   get cancelled(): SealwayError | undefined {
     const reason = this.abortReason
-    if (reason === undefined || reason.code === 'TIMEOUT') return undefined
+    if (reason === undefined || reason.code === 'TIMEOUT' || this.remaining === 0) return undefined
     return this.outcome && reason.code === 'PEER_GONE' ? undefined : reason
   }
 
