@@ -191,6 +191,7 @@ export class Node {
       logger,
       events: this.events,
       members: (group) => this.members.of(group),
+      learnMembers: (group) => this.members.learn([group]),
       timers: this.timers,
       random: surroundings.random,
       afterBurst: surroundings.afterBurst,
@@ -283,7 +284,10 @@ export class Node {
         ...messenger.linkEvents,
         ...ending,
         answered: (settle) => settle(),
-        peers: (change) => this.watches.changed(change),
+        peers: (change) => {
+          if (change.type === 'joined') messenger.any.joined(change.peer.name)
+          this.watches.changed(change)
+        },
         // Numbers are of one link: what comes late from an old one must not be taken for a new one's.
         exchange: (type, flags, number, body) => http.exchange(link, type, flags, number, body),
         writable: () => {

@@ -241,7 +241,9 @@ export class Calls {
 
   /** Everything that a member of a group was asked. */
   *askedOf(member: string): Generator<Pending> {
-    for (const pending of this.pending.values()) if (pending.member === member) yield pending
+    for (const pending of this.pending.values()) {
+      if (pending.member === member || pending.outlet.to.startsWith('group:')) yield pending
+    }
   }
 
   cancel(pending: Pending): void {

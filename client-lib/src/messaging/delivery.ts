@@ -149,8 +149,10 @@ export class Delivery implements Command, Context {
     return this.arrival.from
   }
 
+  /** A message sealed for a node with a group's keys was for any member of the group: its sender chose this one. */
   get to(): string {
-    return this.arrival.to
+    const { to, scope } = this.arrival
+    return scope === 'default' || to.includes(':') ? to : `any:${scope}`
   }
 
   get scope(): string {
@@ -163,7 +165,7 @@ export class Delivery implements Command, Context {
   }
 
   get groups(): readonly string[] {
-    const { to } = this.arrival
+    const { to } = this
     const colon = to.indexOf(':')
     return colon < 0 ? [] : [to.slice(colon + 1)]
   }

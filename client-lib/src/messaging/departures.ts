@@ -30,10 +30,9 @@ export class Departures {
    * after a restart of the mediator, where nodes return one after the other; to another process it says nothing.
    */
   left(outlet: Outlet, forGood: boolean): void {
-    const { calls, timers, streamsLost } = this.parts
+    const { timers, streamsLost } = this.parts
     streamsLost(outlet.to)
-    // Of what it was handed as one of a group the mediator has said so.
-    for (const waiter of [...calls.askedOf(outlet.to)]) waiter.peerLeft(outlet.to)
+    this.absent(outlet.to)
     const waiting = outlet.awaiting.values() as Pending[]
     if (waiting.length === 0) return
     const tell = (waiter: Pending): void => {
@@ -46,6 +45,11 @@ export class Departures {
     timers.setBackground(() => {
       if (outlet.online === false) waiting.forEach(tell)
     }, returnGraceMs)
+  }
+
+  /** A member that was handed something as one of a group is not there: it will not answer. */
+  absent(name: string): void {
+    for (const waiter of [...this.parts.calls.askedOf(name)]) waiter.peerLeft(name)
   }
 
   /** What crossed the news on its way is rejected, and so was not delivered: that is more than that the node has left. */

@@ -21,8 +21,9 @@ export class Gather extends Broadcast {
   /** Tells those who have not answered that nobody waits any more. */
   onEnough: () => void = () => {}
 
+  /** Members without a handler for the action do not count. */
   private get needed(): number {
-    const members = this.report.targets?.length ?? 0
+    const members = (this.report.targets?.length ?? 0) - this.report.unhandled.length
     if (this.need === 'all') return members
     return this.need === 'majority' ? Math.floor(members / 2) + 1 : this.need
   }
@@ -34,21 +35,27 @@ export class Gather extends Broadcast {
 
   protected override concludeIfComplete(): void {
     const { needed } = this
-    const { targets, ok, failed, heard } = this.report
+    const { targets, ok, failed, unhandled, gone, heard } = this.report
     if (!targets) return
-    if (ok.length >= needed && targets.length > 0) {
+    const members = targets.length - unhandled.length
+    if (ok.length >= needed && members > 0) {
       const stragglers = heard.size < targets.length
       this.conclude()
       if (stragglers) this.onEnough()
-    } else if (targets.length - failed.length < needed || targets.length === 0) {
-      this.tooFew(`${targets.length} were reached, ${failed.length} of them failed`)
+    } else if (members - failed.length - gone.size < needed || members === 0) {
+      const lost = [
+        `${failed.length} of them failed`,
+        ...(unhandled.length > 0 ? [`${unhandled.length} have no handler`] : []),
+        ...(gone.size > 0 ? [`${gone.size} disconnected`] : []),
+      ]
+      this.tooFew(`${targets.length} were reached, ${lost.join(', ')}`)
       this.onEnough()
     }
   }
 
   private tooFew(why: string): void {
-    const { ok, failed, missing, replies } = this.report
+    const { ok, failed, unhandled, missing, replies } = this.report
     const message = `${this.what}: ${ok.length} answers of ${this.needed} needed: ${why}`
-    this.fail(this.error('NOT_ENOUGH', message, 'unknown', { data: { ok, failed, missing, replies } }))
+    this.fail(this.error('NOT_ENOUGH', message, 'unknown', { data: { ok, failed, unhandled, missing, replies } }))
   }
 }

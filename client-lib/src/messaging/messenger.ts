@@ -17,6 +17,7 @@ import type { Logger } from '../session/log.js'
 import { signalAfter, type Timers } from '../session/timers.js'
 import type { Receipt as SendReceipt } from './acked.js'
 import { Answers } from './answers.js'
+import { AnyMember } from './any-member.js'
 import type { Waiter } from './bundle.js'
 import { withCallerMeta } from './caller-meta.js'
 import { Calls, type Pending } from './calls.js'
@@ -32,6 +33,7 @@ import { type FlowOrder, Inbox } from './inbox.js'
 import { callerWaitsMs } from './inherited.js'
 import { Large } from './large.js'
 import { Launcher } from './launcher.js'
+import { MemberChoice } from './member-choice.js'
 import { encodeMeta, leftField } from './meta.js'
 import type { Outlet } from './outlet.js'
 import { Outlets, usualScope } from './outlets.js'
@@ -69,6 +71,8 @@ export interface MessengerParts {
   readonly events: Emitter<NodeEvents>
   /** Who is in a group, sorted; undefined where that is not known, or not yet. */
   readonly members: (group: string) => readonly string[] | undefined
+  /** Resolves when the members of a group are known, or cannot be known now. Never rejects. */
+  readonly learnMembers: (group: string) => Promise<void>
   readonly timers: Timers
   /** 0 to 1. */
   readonly random: () => number
@@ -85,6 +89,7 @@ export class Messenger {
   readonly policies: Policies
   private readonly parts: MessengerParts
   private readonly attempts: Attempts
+  readonly any: AnyMember
   private readonly outlets: Outlets
   private readonly inbox: Inbox
   private readonly actions = new ActionNames()
@@ -205,6 +210,13 @@ export class Messenger {
       isMember: (group, name) => parts.members(group)?.includes(name) ?? false,
       logger: parts.logger,
     })
+    this.any = new AnyMember({
+      name: parts.name,
+      members: parts.members,
+      learn: parts.learnMembers,
+      inFlight: (member, group) => this.outlets.inFlight(member, group),
+      monotonic: () => parts.timers.monotonic(),
+    })
     this.attempts = this.makeAttempts()
     const { calls, outlets, waiting, actions, body, policies, attempts } = this
     const large = new Large({ outlets, body, streams: () => this.streams, timers: parts.timers })
@@ -218,6 +230,8 @@ export class Messenger {
       launcher,
       policies,
       attempts,
+      any: this.any,
+      timers: parts.timers,
       limits,
       clock,
       stray: (from, code) => events.emit('refused', { from, code }),
@@ -253,6 +267,7 @@ export class Messenger {
         },
       }),
       balancer: new Balancer(random),
+      any: this.any,
       members,
       inFlight: (member, group) => this.outlets.inFlight(member, group),
       retrying: (to, action, error, inMs) => events.emit('retry', { to, action, error, inMs }),
@@ -346,7 +361,9 @@ export class Messenger {
     const full = withCallerMeta(options)
     const told = leftMs === undefined ? full : { ...full, meta: { ...full?.meta, [leftField]: leftMs } }
     const meta = encodeMeta(told, Buffer.from)
-    return this.streams.open({ outlet, action, name, meta, body, options, timeoutMs, leftMs, ready })
+    const choice = outlet.to.startsWith('any:') ? new MemberChoice(this.any, this.outlets, outlet, action) : undefined
+    const begin = choice ? this.questions.ready(choice, timeoutMs, options.signal, ready) : ready
+    return this.streams.open({ outlet, action, name, meta, body, options, timeoutMs, leftMs, ready: begin, choice })
   }
 
   // ---- the link
@@ -391,6 +408,7 @@ export class Messenger {
         // What waits for credit is to learn that it cannot be delivered.
         this.waiting.retry(outlet)
         if (left) this.departures.left(outlet, false)
+        else this.departures.absent(outlet.to)
         return
       }
       if (outlet.incarnation !== 0 && outlet.incarnation !== incarnation) this.departures.left(outlet, true)

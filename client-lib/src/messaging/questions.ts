@@ -1,11 +1,14 @@
 import { Kind, type Limits, parseGroup, SealwayError } from '@sealway/protocol'
+import { signalAfter, type Timers } from '../session/timers.js'
 import { Acked, messageId, type Receipt } from './acked.js'
+import type { AnyMember } from './any-member.js'
 import { Broadcast } from './broadcast.js'
 import { Call, type Calls, type Pending } from './calls.js'
 import { refuseAborted, timeoutOf, type WaitOptions } from './deadline.js'
 import { checkNeed, Gather } from './gather.js'
 import { detached, withinCaller } from './inherited.js'
 import type { Launcher } from './launcher.js'
+import { MemberChoice } from './member-choice.js'
 import type { Outlet } from './outlet.js'
 import type { Outlets } from './outlets.js'
 import { ackOnlyFlag, earlyOrKeptFlag } from './payload.js'
@@ -26,6 +29,8 @@ const ackedTimeoutMs = 10_000
 /** What each node answers of itself; an action of the library, which `on` refuses. */
 export const groupsAction = '$groups'
 const groupsTimeoutMs = 5_000
+/** How long the first message to any of a group waits to learn who is in it, ms. */
+const learnMs = 1_000
 /** A call or broadcast without payload takes back the one of the same number. */
 const withdrawal = new Uint8Array(0)
 
@@ -37,6 +42,8 @@ export interface QuestionsParts {
   readonly launcher: Launcher
   readonly policies: Policies
   readonly attempts: Attempts
+  readonly any: AnyMember
+  readonly timers: Timers
   readonly limits: Limits
   readonly clock: () => number
   /** An answer that nobody here asked for, or not of that node. */
@@ -63,7 +70,10 @@ export class Questions {
     const policy = policies.for(outlet.to, action, options)
     const timeoutMs = this.timeout(options, limits.callTimeoutMs, outlet.to, action)
     if (!policy?.retries && !policy?.breaker && !policy?.balance) {
-      return this.ask(outlet, action, body, options, timeoutMs, extraFlags)
+      if (!outlet.to.startsWith('any:')) return this.ask(outlet, action, body, options, timeoutMs, extraFlags)
+      return this.askAny(outlet, action, timeoutMs, options?.signal, false, (to, leftMs) =>
+        this.ask(to, action, body, options, leftMs, extraFlags),
+      )
     }
     return attempts.run({
       to: outlet.to,
@@ -94,6 +104,57 @@ export class Questions {
     const answer = await detached(() => this.ask(outlet, groupsAction, undefined, undefined, groupsTimeoutMs, 0))
     if (Array.isArray(answer) && answer.every((group) => typeof group === 'string')) return Object.freeze(answer)
     throw new SealwayError('MALFORMED', { message: `${name} named no groups`, hop: 'receiver', target: name })
+  }
+
+  /**
+   * Asks a member of a group, and up to two others where one did nothing: it has no handler, is full, drains or has left.
+   * @param always never leaves the choice to the mediator
+   */
+  private async askAny<Result>(
+    outlet: Outlet,
+    action: string,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+    always: boolean,
+    ask: (to: Outlet, timeoutMs: number) => Promise<Result>,
+  ): Promise<Result> {
+    const { any, outlets, timers } = this.parts
+    const began = timers.monotonic()
+    const choice = new MemberChoice(any, outlets, outlet, action, always)
+    if (!any.knows(choice.group)) await this.soon(any.learn(choice.group), timeoutMs, signal)
+    let to = choice.first()
+    if (!to) throw nobodyThere(outlet, action)
+    for (;;) {
+      const leftMs = Math.ceil(timeoutMs - (timers.monotonic() - began))
+      try {
+        return await ask(to, leftMs)
+      } catch (error) {
+        if (!(error instanceof SealwayError)) throw error
+        const next = choice.next(error)
+        if (!next || timers.monotonic() - began >= timeoutMs) throw error
+        to = next
+      }
+    }
+  }
+
+  /** What a stream to any of a group waits for before it leaves; undefined: nothing. */
+  ready(
+    choice: MemberChoice,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+    before: Promise<void> | undefined,
+  ): Promise<void> | undefined {
+    const { any } = this.parts
+    if (any.knows(choice.group)) return before
+    return (before ?? Promise.resolve()).then(() => this.soon(any.learn(choice.group), timeoutMs, signal))
+  }
+
+  /** Waits for the members of a group, for a moment: without them the mediator chooses. */
+  private async soon(known: Promise<void>, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+    const { signal: soon, done } = signalAfter(this.parts.timers, Math.min(timeoutMs, learnMs), signal)
+    const late = new Promise<void>((resolve) => soon.addEventListener('abort', () => resolve(), { once: true }))
+    await Promise.race([known, late])
+    done()
   }
 
   /** One attempt of a call. */
@@ -145,15 +206,29 @@ export class Questions {
 
   /** Resolves with the receiver's sealed receipt; sends the same bytes again until it is there. */
   sendAcked(to: string, action: string, body: unknown, options: AckedOptions | undefined): Promise<Receipt> {
-    const { calls, launcher, outletTo } = this.parts
-    const outlet = outletTo(to)
-    if (outlet.to.includes(':')) {
+    const outlet = this.parts.outletTo(to)
+    if (outlet.to.startsWith('group:')) {
       throw new SealwayError('INVALID_ARGUMENT', {
-        message: `sendAcked is to one node, not to ${outlet.to}: a copy could reach another member; use broadcast with want: 'acks'`,
+        message: `sendAcked has one receipt; ${outlet.to} has many members: use broadcast with want: 'acks'`,
         outcome: 'not-delivered',
       })
     }
     const timeoutMs = this.timeout(options, ackedTimeoutMs, outlet.to, action)
+    if (!outlet.to.startsWith('any:')) return this.ackedBy(outlet, action, body, options, timeoutMs)
+    // A member is chosen here: every copy must reach the same one.
+    return this.askAny(outlet, action, timeoutMs, options?.signal, true, (member, leftMs) =>
+      this.ackedBy(member, action, body, options, leftMs),
+    )
+  }
+
+  private ackedBy(
+    outlet: Outlet,
+    action: string,
+    body: unknown,
+    options: AckedOptions | undefined,
+    timeoutMs: number,
+  ): Promise<Receipt> {
+    const { calls, launcher } = this.parts
     const what = `send ${action} to ${outlet.to}`
     const id = options?.id
     const msgId = id === undefined ? undefined : messageId(id)
@@ -229,3 +304,11 @@ export class Questions {
 }
 
 const groupOf = (group: string): string => parseGroup(group.startsWith('group:') ? group.slice(6) : group)
+
+const nobodyThere = (outlet: Outlet, action: string): SealwayError =>
+  new SealwayError('OFFLINE', {
+    message: `send ${action} to ${outlet.to}: no member of the group is connected`,
+    outcome: 'not-delivered',
+    target: outlet.to,
+    hop: 'client',
+  })

@@ -1,5 +1,6 @@
 import { type Outcome, SealwayError } from '@sealway/protocol'
 import type { Timers } from '../../session/timers.js'
+import { type AnyMember, canMoveOn, maxMembersAsked } from '../any-member.js'
 import { aborted, watchDeadline } from '../deadline.js'
 import { followCaller } from '../inherited.js'
 import { type Balancer, keyAt } from './balance.js'
@@ -34,6 +35,7 @@ export interface AttemptsParts {
   readonly random: () => number
   readonly breakers: Breakers
   readonly balancer: Balancer
+  readonly any: AnyMember
   /** Who is in a group, sorted; undefined where that is not known. */
   readonly members: (group: string) => readonly string[] | undefined
   readonly inFlight: (member: string, group: string) => number
@@ -99,7 +101,13 @@ export class Attempts {
       // It had left before we heard of it; the mediator knows who is there.
       leaveToMediator = choice.member !== undefined && isNoPeer(error) && !leaveToMediator
       if (leaveToMediator && remainingMs > 0) continue
-      if (choice.member !== undefined) tried.add(choice.member)
+      if (choice.member !== undefined) {
+        tried.add(choice.member)
+        this.parts.any.failed(choice.member, call.action, error)
+        // Nothing was done there, and another member can be asked at once.
+        const others = tried.size < maxMembersAsked && remainingMs > 0
+        if (others && canMoveOn(error) && this.parts.any.hasAnother(call.to.slice('any:'.length), tried)) continue
+      }
 
       const noPeer = retries?.whenNoPeer === true && isNoPeer(error)
       const allowed =
@@ -126,7 +134,7 @@ export class Attempts {
     const { balance, breaker } = call.policy
     const { breakers } = this.parts
     const keyOf = (target: string) => (breaker?.perAction ? `${target} ${call.action}` : target)
-    const member = balance && !leaveToMediator ? this.member(call, tried, keyOf) : undefined
+    const member = balance !== 'mediator' && !leaveToMediator ? this.member(call, tried, keyOf) : undefined
     const target = member ?? call.to
     const pass = breaker && breakers.enter(keyOf(target), breaker)
     if (breaker && !pass) throw circuitOpen(call, target, breakers.opensInMs(keyOf(target)), history)
@@ -135,10 +143,11 @@ export class Attempts {
 
   /** Undefined: it is for the mediator to choose. */
   private member(call: PolicedCall, tried: ReadonlySet<string>, keyOf: (target: string) => string): string | undefined {
-    const { name, breakers, balancer, members, inFlight } = this.parts
-    const { balance, breaker } = call.policy
-    if (!balance || !call.to.startsWith('any:')) return undefined
+    const { name, breakers, balancer, members, inFlight, any } = this.parts
+    const { balance = 'least-in-flight', breaker } = call.policy
+    if (balance === 'mediator' || !call.to.startsWith('any:')) return undefined
     const group = call.to.slice('any:'.length)
+    if (call.policy.balance === undefined && !breaker) return any.choose(group, call.action, tried)
     const others = members(group)?.filter((member) => member !== name)
     if (!others || others.length === 0) return undefined
     const healthy = breaker ? others.filter((member) => breakers.allows(keyOf(member), breaker)) : others

@@ -35,8 +35,8 @@ export interface Resolved {
   readonly timeoutMs: number | undefined
   readonly retries: Retries | undefined
   readonly breaker: BreakerRule | undefined
-  /** Absent: the mediator chooses. */
-  readonly balance: Exclude<Balance, 'mediator'> | undefined
+  /** Absent: the member with the fewest calls in flight. */
+  readonly balance: Balance | undefined
 }
 
 const defaultRetries: Retries = {
@@ -201,7 +201,7 @@ function merged(layers: readonly Layer[]): Resolved {
     timeoutMs: layers.find((layer) => layer.timeout !== undefined)?.timeout,
     retries: mergedRetries(layers),
     breaker: mergedBreaker(layers),
-    balance: balance === 'mediator' ? undefined : balance,
+    balance,
   }
 }
 

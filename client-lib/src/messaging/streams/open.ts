@@ -2,6 +2,7 @@ import { SealwayError, writeU32 } from '@sealway/protocol'
 import { onAbort } from '../../session/abort-listener.js'
 import { aborted, refuseAborted } from '../deadline.js'
 import { followCaller } from '../inherited.js'
+import type { MemberChoice } from '../member-choice.js'
 import type { Outlet } from '../outlet.js'
 import { messageBytes, writeMessage } from '../payload.js'
 import { messageOf } from '../thrown.js'
@@ -28,6 +29,8 @@ export interface Asked {
   readonly leftMs: number | undefined
   /** What to wait for before it is sent. */
   readonly ready: Promise<void> | undefined
+  /** The members to ask, where it goes to any of a group. */
+  readonly choice: MemberChoice | undefined
 }
 
 const minCreditBytes = 1_024
@@ -35,7 +38,7 @@ const maxCreditBytes = 16 * 1024 * 1024
 
 /** @throws SealwayError `INVALID_ARGUMENT`, `BUSY`, `ABORTED`; all else comes to who reads */
 export function openStream(parts: StreamsParts, registry: Registry, asked: Asked): StreamReader {
-  const { outlet, action, name, meta, body, options, timeoutMs, leftMs, ready } = asked
+  const { outlet, action, name, meta, body, options, timeoutMs, leftMs, ready, choice } = asked
   const { limits, calls, body: writer } = parts
   const what = `stream ${action} to ${outlet.to}`
   if (outlet.to.startsWith('group:')) throw invalid(`a stream has one other end; ${outlet.to} has many: use any:`)
@@ -67,9 +70,25 @@ export function openStream(parts: StreamsParts, registry: Registry, asked: Asked
       reject(error)
     }
   })
-  const opening = new Opening(calls, stream.number, outlet, what, timeoutMs, undefined, (error) =>
-    stream.fail(error, error.outcome === 'unknown'),
-  )
+  const began = parts.timers.monotonic()
+  const openingTo = (to: Outlet): Opening => {
+    const remainingMs = Math.ceil(timeoutMs - (parts.timers.monotonic() - began))
+    return new Opening(calls, stream.number, to, what, remainingMs, undefined, (error) => {
+      if (!movedOn(error)) stream.fail(error, error.outcome === 'unknown')
+    })
+  }
+  /** Asks another member of the group, where the one that was asked has not begun and another can. */
+  const movedOn = (error: SealwayError): boolean => {
+    const next = stream.over || stream.accepted ? undefined : choice?.next(error)
+    if (!next) return false
+    opening.done()
+    stream.leave()
+    opening = openingTo(next)
+    launch(next)
+    return true
+  }
+  let opening = openingTo(outlet)
+  stream.onRefused = movedOn
   const giveUp = (why: (outcome: 'not-delivered' | 'unknown') => SealwayError): void => {
     const left = opening.flow !== undefined
     const error = why(left ? 'unknown' : 'not-delivered')
@@ -88,10 +107,11 @@ export function openStream(parts: StreamsParts, registry: Registry, asked: Asked
   stream.onEnd = () => stream.finish()
   const reader = new StreamReader(stream, inbound, limits.maxBodyBytes, accepted, source !== undefined)
   const first = inbound.begin()
-  const attempt = (): boolean => {
+  const launch = (to: Outlet): void => registry.launch(stream, opening, to, () => attempt(to))
+  const attempt = (to: Outlet): boolean => {
     if (opening.settled) return true
     writer.prepare(body)
-    return outlet.stream(
+    return to.stream(
       stream.number,
       5 + messageBytes(name, meta, writer),
       (buffer, at) => {
@@ -99,7 +119,7 @@ export function openStream(parts: StreamsParts, registry: Registry, asked: Asked
         writeU32(buffer, at + 1, first)
         return writeMessage(buffer, at + 5, name, meta, writer, 0)
       },
-      { waiter: opening, ttlMs: timeoutMs, wantAccepted: outlet.to.includes(':') },
+      { waiter: opening, ttlMs: timeoutMs, wantAccepted: to.to.includes(':') },
     )
   }
   accepted.then(
@@ -107,8 +127,16 @@ export function openStream(parts: StreamsParts, registry: Registry, asked: Asked
     () => {},
   )
   if (source) feedInput(stream, source)
-  if (ready) void ready.then(() => registry.launch(stream, opening, outlet, attempt))
-  else registry.launch(stream, opening, outlet, attempt)
+  const begin = (): void => {
+    const to = choice?.first() ?? outlet
+    if (to !== outlet && !opening.settled) {
+      opening.done()
+      opening = openingTo(to)
+    }
+    launch(to)
+  }
+  if (ready) void ready.then(begin)
+  else begin()
   return reader
 }
 

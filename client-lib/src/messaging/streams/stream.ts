@@ -48,6 +48,8 @@ export class Stream {
   onStop: (() => void) | undefined
   /** It is over: with the error that broke it, if one did. */
   onOver: ((error: SealwayError | undefined) => void) | undefined
+  /** The member of a group that was asked refused it. Returns true where another is asked, and the stream goes on. */
+  onRefused: ((error: SealwayError) => boolean) | undefined
   /** The other end has sent all it had. */
   onEnd: (() => void) | undefined
   /** The other end has begun with it; its name. */
@@ -92,6 +94,12 @@ export class Stream {
     outlet.holders++
     if (this.outlet) this.outlet.holders--
     this.outlet = outlet
+  }
+
+  /** It is not known any more who the other end is: another member of the group is asked. */
+  leave(): void {
+    this.peer = undefined
+    this.outlet = undefined
   }
 
   // ---- to the other end
@@ -174,9 +182,11 @@ export class Stream {
         this.outbound.fail(this.lost('the other end takes no more'))
         this.onStop?.()
         return undefined
-      case Op.reset:
-        this.fail(this.resetError(decodeReset(bytes.subarray(at, end))), false)
+      case Op.reset: {
+        const error = this.resetError(decodeReset(bytes.subarray(at, end)))
+        if (!this.onRefused?.(error)) this.fail(error, false)
         return undefined
+      }
       default:
         return wrong(`op ${op}`)
     }

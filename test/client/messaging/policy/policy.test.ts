@@ -108,7 +108,7 @@ describe('the most specific policy', () => {
       timeoutMs: undefined,
       retries: undefined,
       breaker: undefined,
-      balance: undefined,
+      balance: 'mediator',
     })
     // What a call says goes on from there, and takes nothing from behind the no.
     const some: PolicyOptions = { retries: 1, breaker: { openMs: 5 } }
@@ -117,7 +117,7 @@ describe('the most specific policy', () => {
       timeoutMs: undefined,
       retries: undefined,
       breaker: undefined,
-      balance: undefined,
+      balance: 'mediator',
     })
   })
 
