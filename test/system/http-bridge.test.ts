@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Node } from '@sealway/client'
+import { parseGroup, parseName } from '@sealway/protocol'
 import { Formation } from '../support/formation'
 import { HttpProgram } from '../support/http-program'
 import { join as joinLink, noise, tokenFor } from '../support/link'
@@ -155,6 +156,41 @@ describe('a program that speaks only HTTP', () => {
   })
 })
 
+describe('a program that sends without joining a group', () => {
+  const registry = () => formation.started.mediator.registry
+  const send = async (curl: HttpProgram, path = '/v1/send?to=greeter', kind = 1) =>
+    curl.ask(path, { headers: octets, body: bytes(await curl.seal('greeter', kind, 'greet', { name: 'it' }, 7)) })
+
+  it('receives the answers with a token that allows sending only', async () => {
+    const curl = program({ scopes: ['send:g/*', 'broadcast:g'] })
+    expect((await send(curl, '/v1/send?to=greeter', 3)).status).toBe(202)
+    const answer = await curl.ask('/v1/receive')
+    expect([answer.status, answer.headers.get('sealway-from')]).toEqual([200, 'greeter'])
+    expect(await registry().node(curl.name)).toMatchObject({ groups: [] })
+  })
+
+  it('receives the answers with a token without scopes, over the link on which it has sent', async () => {
+    const curl = program()
+    expect((await send(curl, '/v1/send?to=greeter&groups=g', 3)).status).toBe(202)
+    const answer = await curl.ask('/v1/receive')
+    expect([answer.status, answer.headers.get('sealway-from')]).toEqual([200, 'greeter'])
+  })
+
+  it('receives in the group in which its token registers it, and not in those to which it may only send', async () => {
+    const curl = program({ name: 'in-shop', scopes: ['register:in-shop@shop', 'send:g/*', 'broadcast:g'] })
+    expect((await curl.ask('/v1/receive?wait=0')).status).toBe(204)
+    expect((await send(curl)).status).toBe(202)
+    expect(await registry().node('in-shop')).toMatchObject({ groups: ['shop'] })
+  })
+
+  it('stays in the groups in which it is registered', async () => {
+    const curl = program({ name: 'registered' })
+    await registry().upsertNode({ name: parseName('registered'), groups: [parseGroup('g')] }, 'test')
+    expect((await send(curl)).status).toBe(202)
+    expect(await registry().node('registered')).toMatchObject({ groups: ['g'] })
+  })
+})
+
 describe('what does not go through', () => {
   it.each([
     ['/v1/send?to=nobody&groups=g', 404, 'UNKNOWN_NODE'],
@@ -216,7 +252,8 @@ describe('what does not go through', () => {
     const bound = program({ name: 'bound', scopes: ['register:bound@g'] })
     expect(await ask(bound, '/v1/send?to=greeter')).toEqual([403, 'FORBIDDEN'])
     const other = program({ name: 'bound-2', scopes: ['send:g/*', 'register:bound-2@other'] })
-    expect(await ask(other, '/v1/send?to=greeter&groups=g')).toEqual([403, 'FORBIDDEN'])
+    expect(await ask(other, '/v1/receive?groups=g&wait=0')).toEqual([403, 'FORBIDDEN'])
+    expect(await ask(other, '/v1/send?to=greeter&groups=elsewhere')).toEqual([403, 'FORBIDDEN'])
     const allowed = await other.ask('/v1/send?to=greeter', { headers: octets, body: await frame(other) })
     expect(allowed.status).toBe(202)
   })

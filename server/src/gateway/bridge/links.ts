@@ -31,7 +31,7 @@ export interface Wanted {
   /** 32 hex digits, chosen by the program: its incarnation. */
   readonly instance?: string
   readonly groups?: readonly string[]
-  /** It receives, so it must be a member of its groups; without, it only reaches them. */
+  /** It receives, so it joins the groups that it names; without, it only reaches them. */
   readonly receives: boolean
 }
 
@@ -45,7 +45,8 @@ export interface BridgeLink {
 interface Entry extends BridgeLink {
   token: string
   readonly scopes: string
-  readonly isMember: boolean
+  /** That its link is a member of. */
+  readonly groups: readonly GroupName[]
   readonly idle: NodeJS.Timeout
   readonly ready: Promise<void>
 }
@@ -62,7 +63,7 @@ export interface BridgeLinksParts {
 export function createBridgeLinks({ registry, accept, idleMs }: BridgeLinksParts) {
   const byName = new Map<string, Entry>()
 
-  const open = (name: NodeName, groups: readonly GroupName[], wanted: Wanted, instance: string): Entry => {
+  const open = (name: NodeName, places: Places, wanted: Wanted, instance: string): Entry => {
     if (byName.size >= maxLinks) throw new SealwayError('OVERLOADED', { message: `over ${maxLinks} such links` })
     const [near, far] = memoryPair()
     const node = new BridgeNode(near)
@@ -70,7 +71,7 @@ export function createBridgeLinks({ registry, accept, idleMs }: BridgeLinksParts
       {
         versions: [protocolVersion],
         name,
-        ...(wanted.receives ? { groups, reaches: [] } : { groups: [], reaches: groups }),
+        ...places,
         token: wanted.token,
         instance,
         endpoints: [],
@@ -88,7 +89,7 @@ export function createBridgeLinks({ registry, accept, idleMs }: BridgeLinksParts
       instance,
       token: wanted.token,
       scopes: JSON.stringify(wanted.identity.scopes),
-      isMember: wanted.receives,
+      groups: places.groups,
       idle,
       ready,
     }
@@ -107,13 +108,16 @@ export function createBridgeLinks({ registry, accept, idleMs }: BridgeLinksParts
         throw new HttpError('NOT_FOUND', 'there is no such link, or none any more')
       }
       // Before anything is looked at: while the registry is asked, another request may open the link.
-      const groups = wanted.groups ? parseGroups(wanted.groups) : await groupsOf(name, identity, registry)
+      const named = wanted.groups && parseGroups(wanted.groups)
+      const places = sendsOver(byName.get(name), wanted)
+        ? nowhere
+        : await placesFor(name, wanted, named, byName.get(name), registry)
       const there = byName.get(name)
       let entry = there
       // What a token may do is decided once for a link: another token's rights need another link.
-      if (!there || there.node.ended || !suits(there, wanted)) {
+      if (!there || there.node.ended || !suits(there, wanted, places)) {
         there?.node.leave()
-        entry = open(name, groups, wanted, wanted.instance ?? there?.instance ?? randomBytes(16).toString('hex'))
+        entry = open(name, places, wanted, wanted.instance ?? there?.instance ?? randomBytes(16).toString('hex'))
       }
       const link = entry!
       await link.ready
@@ -129,21 +133,52 @@ export function createBridgeLinks({ registry, accept, idleMs }: BridgeLinksParts
 
 export type BridgeLinks = ReturnType<typeof createBridgeLinks>
 
-const suits = (entry: Entry, { identity, instance, receives }: Wanted): boolean =>
-  (entry.isMember || !receives) &&
+/** The groups that a link is a member of, and those that it only sends to. */
+interface Places {
+  readonly groups: readonly GroupName[]
+  readonly reaches: readonly GroupName[]
+}
+
+const nowhere: Places = { groups: [], reaches: [] }
+
+/** A link that is there already will do for sending, whatever its groups: the registry is not asked again. */
+const sendsOver = (there: Entry | undefined, wanted: Wanted): boolean =>
+  there !== undefined && !there.node.ended && !wanted.receives && suits(there, wanted, nowhere)
+
+const suits = (entry: Entry, { identity, instance, receives }: Wanted, { groups }: Places): boolean =>
+  (!receives || groups.every((group) => entry.groups.includes(group))) &&
   entry.scopes === JSON.stringify(identity.scopes) &&
   (instance === undefined || instance === entry.instance)
 
-/** Those it is registered with, or those that its token names. */
-async function groupsOf(name: NodeName, { scopes }: Identity, registry: Pick<Registry, 'node'>): Promise<GroupName[]> {
+/**
+ * A link is a member of the groups that its name is registered in: without them it would take its own name out of them.
+ * Groups that the request names are joined to receive and reached to send; those that the token allows sending to are
+ * reached.
+ * @throws HttpError `MALFORMED` where nothing names a group
+ */
+async function placesFor(
+  name: NodeName,
+  { identity, receives }: Wanted,
+  listed: readonly GroupName[] | undefined,
+  there: Entry | undefined,
+  registry: Pick<Registry, 'node'>,
+): Promise<Places> {
   const record = await registry.node(name)
-  if (record && record.groups.length > 0) return record.groups as GroupName[]
-  const named = scopes.flatMap((text) => {
-    const scope = parseScope(text)
-    const isGroups = scope?.type === 'send' || scope?.type === 'broadcast'
-    return isGroups || (scope?.type === 'register' && scope.pattern === name) ? [scope.group as GroupName] : []
-  })
-  if (named.length > 0) return [...new Set(named)]
+  const registered = (record?.groups ?? []) as readonly GroupName[]
+  const scopes = identity.scopes.map(parseScope)
+  const own = scopes.flatMap((scope) =>
+    scope?.type === 'register' && scope.pattern === name ? [scope.group as GroupName] : [],
+  )
+  const sendsTo = scopes.flatMap((scope) =>
+    scope?.type === 'send' || scope?.type === 'broadcast' ? [scope.group as GroupName] : [],
+  )
+  const joins = receives ? (listed ?? (registered.length > 0 ? registered : own)) : registered
+  const reaches = receives ? sendsTo : (listed ?? sendsTo)
+  // A token that allows registering and no sending: its program can still be answered.
+  const groups = joins.length + reaches.length > 0 ? joins : own
+  if (groups.length + reaches.length > 0) return { groups, reaches: [...new Set(reaches)] }
+  // It has sent, and asks for the answers over the link that it has.
+  if (receives && there && !there.node.ended) return nowhere
   throw new HttpError('MALFORMED', `${quote(name)} was never registered: name its groups, ?groups=a,b`)
 }
 
