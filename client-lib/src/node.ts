@@ -310,6 +310,7 @@ export class Node {
       groups,
       usualGroup: (groups[0] ?? reaches[0])!,
       logger,
+      monotonic: () => timers.monotonic(),
       broadcastEvent: (group, event, body, { want = 'report', ...waiting }) => {
         const options = { ...waiting, want: want === 'acks' ? ('replies' as const) : want }
         return this.run(options, (left) => messenger.broadcast(group, event, body, left, eventFlag))

@@ -166,6 +166,29 @@ describe('publish and subscribe', () => {
   })
 })
 
+describe('a publisher that only reaches the group', () => {
+  it('learns of consumers that subscribe after its first event', async () => {
+    const time = new VirtualTime()
+    const net = new Net({ time })
+    const got: string[] = []
+    try {
+      const [bob, carol] = [await net.join('bob'), await net.join('carol')]
+      const shop = await net.join('shop', { groups: [], reaches: ['g'] })
+      bob.subscribe('orders.*', () => void got.push('bob'), { consumer: 'audit' })
+      await shop.publish('orders.created', undefined, { want: 'acks' })
+      carol.subscribe('orders.*', () => void got.push('carol'), { consumer: 'mail' })
+      await time.advance(2_000)
+      const { ok } = await shop.publish('orders.created', undefined, { want: 'acks' })
+      expect([[...ok].sort(), got]).toEqual([
+        ['bob', 'carol'],
+        ['bob', 'bob', 'carol'],
+      ])
+    } finally {
+      await net.close()
+    }
+  })
+})
+
 describe('what a handler asks of others', () => {
   it('waits no longer than its own caller, and stops with it', async () => {
     const time = new VirtualTime()

@@ -29,6 +29,8 @@ export interface TopicsParts {
   /** Where events go unless the publisher names another group. */
   readonly usualGroup: string
   readonly logger: Logger
+  /** ms, never set back. */
+  readonly monotonic: () => number
   /** To every other member of the group; with `acks` the report's replies say whether it was taken. */
   broadcastEvent(group: string, event: string, body: unknown, options: PublishOptions): Promise<BroadcastReport>
   /** Waits in the time and under the signal of a publish. @returns its options with what is left of the time */
@@ -43,8 +45,16 @@ export interface TopicsParts {
 
 interface Directory {
   readonly consumers: Consumers
-  readonly ready: Promise<void>
+  ready: Promise<void>
+  /** When the members were asked last, ms. */
+  askedAt: number
 }
+
+/**
+ * How long a publisher that is no member of the group relies on what the members said, ms. Members tell each other of a new
+ * subscription by broadcast, which a node that only reaches the group does not get.
+ */
+const believedMs = 2_000
 
 /** Publish and subscribe over broadcasts: the mediator sees a frame to a group, and no event's name. */
 export class Topics {
@@ -129,16 +139,27 @@ export class Topics {
     })
   }
 
-  /** Made with the first publish in a group, and kept current from then on. */
+  /** The consumers of a group: made with the first publish there, and kept current from then on. */
   private directory(group: string): Directory {
+    const now = this.parts.monotonic()
     const known = this.directories.get(group)
-    if (known) return known
+    if (known && this.isCurrent(group, known, now)) return known
+    if (known) {
+      known.askedAt = now
+      known.ready = this.fill(group, known.consumers)
+      return known
+    }
     const consumers = new Consumers()
     consumers.told(this.parts.name, this.subscriptions.consumersIn(group))
-    const directory = { consumers, ready: this.fill(group, consumers) }
+    const directory = { consumers, ready: this.fill(group, consumers), askedAt: now }
     this.directories.set(group, directory)
     void this.follow(group, consumers)
     return directory
+  }
+
+  /** Members are told of each change; a publisher that is no member asks again now and then. */
+  private isCurrent(group: string, { askedAt }: Directory, now: number): boolean {
+    return this.parts.groups.includes(group) || now - askedAt < believedMs
   }
 
   private async fill(group: string, consumers: Consumers): Promise<void> {
