@@ -49,7 +49,7 @@ const others = {
   fetch: namesOf<FetchOptions & Ignored>({ ...fetched, ...ignored }),
   createRequester: namesOf<RequesterOptions & Ignored>({ ...fetched, ...ignored, node: true, group: true, path: true }),
   webSocket: namesOf<WebSocketOptions>({ headers: true, signal: true, timeout: true, maxPayload: true }),
-  expose: namesOf<ExposeOptions>({ public: true, upgrade: true, anyHost: true }),
+  expose: namesOf<ExposeOptions>({ public: true, upgrades: true, upgrade: true, anyHost: true }),
   middleware: namesOf<MiddlewareOptions>({ public: true }),
   subscribe: namesOf<SubscribeOptions>({ in: true, consumer: true, once: true, filter: true }),
   peers: namesOf<WaitOptions>(wait),

@@ -2,6 +2,7 @@ import { SealwayError } from './errors.js'
 import { encodeFrame, FrameType, headerBytes, readU32, writeHeader, writeU32 } from './frame.js'
 import { readLatin1, writeLatin1 } from './latin1.js'
 import { limits } from './limits.js'
+import { refusedUpgrade } from './upgrade.js'
 
 /**
  * HTTP by name (SPEC.md, "Exchanges"): one request that the mediator hands to a node over its link, and its answer. The
@@ -34,6 +35,8 @@ export interface ResponseHead {
 export interface Exposed {
   /** Routes that anybody may ask without a token: `[METHOD ]/path`, with `*` at the end for all that begins so. */
   readonly public: readonly string[]
+  /** Protocols that a request may switch to, in lower case; `websocket` unless given. */
+  readonly upgrades?: readonly string[]
 }
 
 /** Headers that concern one connection and not the message (RFC 9110 s7.6.1), in lower case: they are not handed on. */
@@ -46,6 +49,8 @@ export const hopByHop: ReadonlySet<string> = new Set([
   'te',
   'transfer-encoding',
   'upgrade',
+  // Of the retired upgrade to HTTP/2 (RFC 9113 s3.1).
+  'http2-settings',
 ])
 
 /** RFC 9110 s5.6.2. */
@@ -198,8 +203,25 @@ export function parseExposed(value: unknown): Exposed {
       throw malformed(`http.public: ${JSON.stringify(route)} is not like "GET /health" or "/assets/*"`)
     }
   }
-  return { public: routes as string[] }
+  const { upgrades } = value as { upgrades?: unknown }
+  return { public: routes as string[], ...(upgrades === undefined ? {} : { upgrades: parseUpgrades(upgrades) }) }
 }
+
+function parseUpgrades(value: unknown): string[] {
+  if (!Array.isArray(value) || value.length > maxUpgrades) {
+    throw malformed(`http.upgrades must be a list of at most ${maxUpgrades} protocols`)
+  }
+  for (const protocol of value) {
+    if (typeof protocol !== 'string' || protocol.length > 64 || !upgradeForm.test(protocol)) {
+      throw malformed(`http.upgrades: ${JSON.stringify(protocol)} is no protocol in lower case, like "websocket"`)
+    }
+    if (protocol === refusedUpgrade) throw malformed('http.upgrades: a switch to h2c is never forwarded')
+  }
+  return value as string[]
+}
+
+const maxUpgrades = 16
+const upgradeForm = /^[a-z0-9][a-z0-9.+_-]*(?:\/[a-z0-9.+_-]+)?$/
 
 const publicForm = /^(?:[A-Z]+ )?\/[\u0021-\u007e]*$/
 

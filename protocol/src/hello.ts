@@ -79,6 +79,8 @@ export interface Farewell {
   readonly message: string
   /** How long to wait before coming back, ms. */
   readonly reconnectInMs?: number
+  /** The mediator's clock, ms since 1970, where a token was refused. */
+  readonly now?: number
 }
 
 /** What a query may ask, and what its answer holds. */

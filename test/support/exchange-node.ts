@@ -28,11 +28,14 @@ import { tcpTransport } from '../../client-lib/src/transport/tcp'
 import { tokenFor } from './link'
 import { patienceMs } from './patience'
 
+/** Protocols that tests switch to. */
+const switches = ['websocket', 'chat/2', 'chat', 'x', 'echo', 'raw']
+
 export interface ExchangeNodeOptions {
   readonly name?: string
   readonly groups?: readonly string[]
   /** Absent: everything needs a token. `null`: it serves no HTTP. */
-  readonly http?: { readonly public: readonly string[] } | null
+  readonly http?: { readonly public: readonly string[]; readonly upgrades?: readonly string[] } | null
   /** Whether it gives back window for what comes; default: yes. */
   readonly grants?: boolean
   /** What it does with each request; by default it waits for the test. */
@@ -162,7 +165,7 @@ export class ExchangeNode {
   hello(secret: string, token = tokenFor(secret).token): void {
     const { name = 'n', groups = ['g'], http } = this.options
     const instance = randomBytes(16).toString('hex')
-    const shown = http === null ? {} : { http: http ?? { public: [] } }
+    const shown = http === null ? {} : { http: { upgrades: switches, ...(http ?? { public: [] }) } }
     this.write(encodeJson(FrameType.hello, { versions: [1], name, groups, instance, token, ...shown }))
   }
 

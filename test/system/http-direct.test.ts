@@ -402,7 +402,7 @@ describe.each([
         const upgrade = {
           connection: 'Upgrade',
           upgrade: 'websocket',
-          'sec-websocket-key': 'x',
+          'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
           'sec-websocket-version': '13',
         }
         const client = httpRequest(url, {
@@ -426,7 +426,7 @@ describe.each([
     })
   })
 
-  describe('an upstream that misbehaves', () => {
+  describe('H6: an upstream that misbehaves', () => {
     const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
 
     it.each([
@@ -561,7 +561,7 @@ describe.each([
       'app.localhost': ['127.0.0.1'],
     }
 
-    it(`${hosts.length} of them, with all of the Internet allowed: no connection is made`, async () => {
+    it('H4: no connection is made to any of them, with all of the Internet allowed', async () => {
       const { register, authorization, url } = await start({
         config: { httpDirect: 'list', httpDirectAllow: places('0.0.0.0/0:*,[::/0]:*') },
         resolveName: async (name) => names[name] ?? [],

@@ -9,8 +9,13 @@ import { createServe } from './serve.js'
 import { Tunnel } from './tunnel.js'
 
 export interface ExposeOptions {
-  /** Routes that anybody may ask without a token: `GET /health`, `/assets/*`. All others need one. */
+  /**
+   * Routes that anybody may ask without a token: `GET /health`, `/assets/*`. All others need one. A switch to WebSocket is
+   * public only where a route says `UPGRADE /live`.
+   */
   readonly public?: readonly string[]
+  /** Protocols that requests may switch to, in lower case. Default: `['websocket']`. Never `h2c`. */
+  readonly upgrades?: readonly string[]
   /** Takes over requests for an upgrade, in place of the `upgrade` listeners of the app's own server. */
   readonly upgrade?: UpgradeListener
   /** A URL may be of another machine than this one. */
@@ -57,7 +62,7 @@ export class HttpService {
   /** @throws SealwayError `INVALID_ARGUMENT`: it is no app or URL, or something else is exposed already */
   expose(app: HttpApp | string | URL, options: ExposeOptions = {}): Exposure {
     if (this.current) throw invalid('something is exposed already; close it first, or put both into one app')
-    const exposed = readExposed(options.public)
+    const exposed = readExposed(options)
     const { onError, timers } = this.parts
     const local =
       typeof app === 'string' || app instanceof URL
@@ -157,9 +162,9 @@ export class HttpService {
 }
 
 /** @throws SealwayError `INVALID_ARGUMENT` */
-function readExposed(routes: unknown = []): Exposed {
+function readExposed({ public: routes = [], upgrades }: ExposeOptions): Exposed {
   try {
-    return parseExposed({ public: routes })
+    return parseExposed({ public: routes, upgrades })
   } catch (error) {
     throw invalid(`expose: ${(error as Error).message.replace('http.', '')}`)
   }

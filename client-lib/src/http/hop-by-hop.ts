@@ -1,4 +1,4 @@
-import { hopByHop, type RawHeaders, type RequestHead } from '@sealway/protocol'
+import { handshakeFault, hopByHop, type RawHeaders, type RequestHead, requestedUpgrade } from '@sealway/protocol'
 
 /** The value of the first header of this name. @param name in lower case */
 export function headerOf(headers: RawHeaders, name: string): string | undefined {
@@ -24,6 +24,12 @@ export function endToEnd(headers: RawHeaders): string[] {
   return kept
 }
 
-/** A request to go on in another protocol (RFC 9110 s7.8): its direction stays open, and it has no body. */
-export const isUpgrade = ({ headers }: RequestHead): boolean =>
-  headerOf(headers, 'upgrade') !== undefined && headerOf(headers, 'content-length') === undefined
+/**
+ * Whether a request goes on in another protocol (RFC 9110 s7.8): its direction stays open, and it has no body. A request
+ * for HTTP/2 in clear, or with a broken handshake, is answered as any other.
+ */
+export function isUpgrade({ headers }: RequestHead): boolean {
+  const protocol = requestedUpgrade(headers)
+  if (protocol === undefined || headerOf(headers, 'content-length') !== undefined) return false
+  return handshakeFault(protocol, headers) === undefined
+}

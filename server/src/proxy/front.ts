@@ -1,6 +1,7 @@
 import { type IncomingMessage, type RequestListener, type Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { handshakeFault, requestedUpgrade, takesUpgrade, upgradeMethod } from '@sealway/protocol'
 import type { Log } from '../observe/log.js'
 import type { Callers } from './callers.js'
 import type { ClientRequest, Whole } from './client.js'
@@ -181,6 +182,12 @@ export class Front {
       socket.resume()
       setTimeout(() => socket.destroy(), goodbyeMs).unref()
     })
+    const protocol = request.httpVersion === '1.1' ? requestedUpgrade(request.rawHeaders) : undefined
+    if (protocol === undefined && target !== 'no-name' && !hasBody(request)) {
+      // HTTP/2, several protocols, or none that has a name: answered as if nobody had asked (RFC 9110 s7.8).
+      this.serve(request, response, target)
+      return
+    }
     if (request.method !== 'GET' || hasBody(request) || target === 'no-name' || target.mode === 'many') {
       const admitted = target === 'no-name' ? noName : noSwitch
       this.turnAway(request, response, this.isCaller(request) ? admitted : noToken)
@@ -189,9 +196,17 @@ export class Front {
     const admitted = this.admit(request, response, target, true)
     if (!admitted) return
     const { visit, question } = admitted
+    const fault = handshakeFault(protocol!, request.rawHeaders)
     // One socket is given to one node: there is no second try.
-    const go: Go = (one, way) => way.upstream.upgrade(one, way.destination, socket, head)
-    this.parts.dispatcher.dispatch(visit, question, go, false, socket)
+    const go: Go = (one, way) => {
+      const { name, session } = way.destination
+      if (!takesUpgrade(session?.member?.http, protocol!)) {
+        one.refused('MALFORMED', `${name} does not switch to ${protocol}: a node declares the protocols that it takes`)
+      } else if (fault) one.refused('MALFORMED', fault)
+      else way.upstream.upgrade(one, way.destination, socket, head)
+    }
+    // What is public for plain requests is not public for what comes after a switch.
+    this.parts.dispatcher.dispatch(visit, { ...question, method: upgradeMethod }, go, false, socket)
   }
 
   private isCaller(request: IncomingMessage): boolean {

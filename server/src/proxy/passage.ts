@@ -1,6 +1,13 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { type Code, hopByHop, type RawHeaders, type ResponseHead, SealwayError } from '@sealway/protocol'
+import {
+  type Code,
+  hopByHop,
+  type RawHeaders,
+  type ResponseHead,
+  requestedUpgrade,
+  SealwayError,
+} from '@sealway/protocol'
 import type { ClientRequest, ClientResponse } from './client.js'
 import type { AnswerReader, Exchange } from './exchange.js'
 import { headText, inform } from './inform.js'
@@ -264,6 +271,10 @@ export class Passage implements AnswerReader {
   private switchProtocols(head: ResponseHead, body: Uint8Array, end: boolean): void {
     const { socket, exchange, tunnel, visit, pipe } = this
     if (!socket || !exchange || !pipe) return
+    if (!this.isAsked(head)) {
+      exchange.break('BAD_ANSWER', `${visit.node} switched to another protocol than was asked for`)
+      return
+    }
     const lines = this.switchHeaders(head)
     // From here on they are not HTTP any more.
     visit.streams.response.detachSocket(socket as Socket)
@@ -275,6 +286,15 @@ export class Passage implements AnswerReader {
       else visit.gone()
     })
     if (body.length > 0 || end) this.data(body, end)
+  }
+
+  /** Whether the node switched to what it was asked for; it may have left the header out as hop-by-hop. */
+  private isAsked({ headers }: ResponseHead): boolean {
+    const asked = requestedUpgrade(this.visit.streams.request.rawHeaders)
+    for (let i = 0; i < headers.length; i += 2) {
+      if (headers[i]!.toLowerCase() === 'upgrade' && headers[i + 1]!.toLowerCase() !== asked) return false
+    }
+    return true
   }
 
   /** Those of the node, and the two that say what is switched to, which it may have left out as hop-by-hop. */

@@ -55,6 +55,7 @@ export function requestHeaders({
     if (listed?.includes(lower) && !neverListed.has(lower)) continue
     switch (lower) {
       case 'connection':
+      case 'http2-settings':
       case 'keep-alive':
       case 'proxy-authenticate':
       case 'proxy-authorization':

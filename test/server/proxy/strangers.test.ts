@@ -127,7 +127,7 @@ describe('a public route', () => {
     world = await ByName.start({ config: { httpPublicAtOnce: 2, httpPublicRate: 10_000 } })
     const node = await world.node({
       name: 'web',
-      http: open,
+      http: { public: [...open.public, 'UPGRADE /socket'] },
       onRequest: (exchange) => {
         if (exchange.head.target === '/socket') exchange.respond(101, ['Upgrade', 'x'], '', false)
       },

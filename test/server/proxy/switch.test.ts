@@ -62,11 +62,11 @@ describe('a switch of protocols', () => {
     const n = await (await start({ config: { httpDomain: 'nodes.test' } })).node()
     const client = world.raw()
     const auth = `Authorization: Bearer ${world.bearer}`
-    client.send('GET /link HTTP/1.1', 'Host: n.g.nodes.test', 'Connection: Upgrade', 'Upgrade: sealway/1', auth, '', '')
+    client.send('GET /link HTTP/1.1', 'Host: n.g.nodes.test', 'Connection: Upgrade', 'Upgrade: chat', auth, '', '')
     const exchange = await n.exchange(0)
     expect(exchange.head.target).toBe('/link')
-    exchange.respond(101, ['Upgrade', 'other'], '', false)
-    await client.until('switch', (text) => text.includes('Upgrade: other'))
+    exchange.respond(101, ['Upgrade', 'Chat'], '', false)
+    await client.until('switch', (text) => text.includes('Upgrade: Chat'))
   })
 
   it('in both directions only as fast as it is taken', async () => {

@@ -1,6 +1,6 @@
 import { type ClientRequest, type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { hopByHop } from '@sealway/protocol'
+import { hopByHop, requestedUpgrade } from '@sealway/protocol'
 import { responseHeaders } from '../response-headers.js'
 import type { Visit } from '../visit.js'
 import { failedBy, relayAnswer, waitingFor, watch } from './answer.js'
@@ -69,7 +69,9 @@ export class Switched {
     this.far = far
     far.on('error', () => far.destroy())
     const read = responseHeaders({ status: 101, reason: '', headers: answer.rawHeaders })
-    if (visit.over || answer.statusCode !== 101 || typeof read === 'string') {
+    const asked = requestedUpgrade(visit.streams.request.rawHeaders)
+    const isAsked = (answer.headers.upgrade ?? asked)?.toLowerCase() === asked
+    if (visit.over || answer.statusCode !== 101 || typeof read === 'string' || !isAsked) {
       far.destroy()
       visit.failed('BAD_ANSWER', `${node} switched in a way that is none`)
       return
