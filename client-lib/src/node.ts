@@ -149,7 +149,7 @@ export class Node {
     this.timers = surroundings.timers ?? realTimers
     this.nextTurn = surroundings.nextTurn
     this.clock = surroundings.clock
-    this.mediatorClock = new MediatorClock(this.clock, this.timers.monotonic)
+    this.mediatorClock = new MediatorClock(this.clock, () => this.timers.monotonic())
     this.events = new Emitter((error) => logger.error({ err: error }, 'a listener threw'))
     this.senders = new Senders(
       name,
@@ -254,7 +254,7 @@ export class Node {
     })
   }
 
-  private makeDialer({ clock, random, nextTurn }: Surroundings): Dialer {
+  private makeDialer({ random, nextTurn }: Surroundings): Dialer {
     const { options, http, messenger } = this
     return new Dialer({
       url: options.url,
@@ -273,7 +273,9 @@ export class Node {
         },
       } as DialerParts['hello'],
       token: options.token,
-      clock,
+      tokenIsFixed: options.tokenIsFixed,
+      mediatorNow: () => this.mediatorClock.now(),
+      toldTime: (now) => this.mediatorClock.welcomed(now),
       random,
       timers: this.timers,
       limits: options.limits,

@@ -103,7 +103,8 @@ export interface ResolvedOptions {
   readonly reaches: readonly GroupName[]
   readonly url: string
   readonly transport: ClientTransport
-  readonly token: () => string | Promise<string>
+  readonly token: (now: number) => string | Promise<string>
+  readonly tokenIsFixed: boolean
   readonly keyring: Keyring
   /** The file whose changes the keyring follows. */
   readonly keysFile: string | undefined
@@ -148,6 +149,7 @@ export function resolveOptions(options: ConnectOptions, { environment, clock }: 
     url,
     transport,
     token: tokenFrom(options.token, secret, name, clock),
+    tokenIsFixed: typeof options.token === 'string',
     keyring: keyringFrom(keysFile === undefined ? options.keys : readKeysFile(keysFile), environment, secret),
     keysFile,
     endpoints: argument(() => parseEndpoints(carried(options.endpoints, 'endpoints'))),

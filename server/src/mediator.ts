@@ -153,6 +153,7 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
     log,
     version,
     clock,
+    monotonic: () => performance.now(),
     random: parts.random ?? Math.random,
     defer: setImmediate,
     exchanges: proxy.exchanges,

@@ -155,13 +155,13 @@ describe('the options of connect', () => {
     expect(resolved).toMatchObject({ url: 'unix:/run/s.sock', transport: { name: 'ipc' }, groups: ['orders'] })
     expect(resolved.name).toMatch(/^orders-[0-9a-f]{6}$/)
     expect(resolved.keyring.scopes).toEqual(['default', 'ORDERS'])
-    expect(resolved.token()).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+$/)
+    expect(resolved.token(0)).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+$/)
   })
 
   it('win over the environment', () => {
     const resolved = resolve({ url: 'ws://localhost:1' }, { SEALWAY_URL: 'unix:/x', PROTECTED_BASIC_AND_JWT: secret })
     expect(resolved).toMatchObject({ url: 'ws://localhost:1', transport: { name: 'ws' }, name: 'alice' })
-    expect(resolved.token()).toBe('a token')
+    expect(resolved.token(0)).toBe('a token')
   })
 
   it.each([

@@ -18,6 +18,7 @@ export function relayBoard(): (parts: SwitchboardParts) => Switchboard {
       log: silentLog,
       version: 'simulated',
       clock: clock.now,
+      monotonic: clock.now,
       random,
       defer: clock.soon,
     })

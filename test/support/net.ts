@@ -70,6 +70,7 @@ export class Net {
       log: silentLog,
       version: 'test',
       clock,
+      monotonic: clock,
       random: () => 0,
       defer: setImmediate,
     })

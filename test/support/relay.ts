@@ -67,6 +67,8 @@ export interface WorldOptions {
 /** A relay in virtual time: nothing happens in it but what the test does, and all of that before `settle` resolves. */
 export class World {
   now = 1_700_000_000_000
+  /** How far the wall clock was set back or forward, ms. */
+  steppedMs = 0
   readonly secret = randomBytes(32).toString('base64url')
   readonly registry = new MapRegistry()
   readonly revoked = new Set<string>()
@@ -77,7 +79,7 @@ export class World {
 
   constructor(options: WorldOptions = {}) {
     this.limits = { ...defaultLimits, ...options.limits }
-    const clock = () => this.now
+    const clock = () => this.now + this.steppedMs
     const at =
       (level: string) =>
       (fields: object, message: string): void =>
@@ -96,6 +98,7 @@ export class World {
       log,
       version: '9.9.9',
       clock,
+      monotonic: () => this.now,
       random: options.random ?? (() => 0.5),
       defer: this.schedule,
     })
@@ -128,7 +131,7 @@ export class World {
   }
 
   token(subject = '*', options: { scopes?: readonly string[]; lifeMs?: number } = {}) {
-    return tokenFor(this.secret, subject, { ...options, clock: () => this.now })
+    return tokenFor(this.secret, subject, { ...options, clock: () => this.now + this.steppedMs })
   }
 
   /** A link that was welcomed; what it was sent by then is taken off, but for the welcome's being checked. */

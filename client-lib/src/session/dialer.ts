@@ -10,14 +10,19 @@ import {
 import { Link, type LinkEvents } from './link.js'
 import type { Logger } from './log.js'
 import { signalAfter, type Timers } from './timers.js'
+import { isUntimely, timesOf } from './token.js'
 
 export interface DialerParts {
   readonly url: string
   readonly transport: ClientTransport
   /** All of a hello but its token and versions; read for each link. */
   readonly hello: Omit<Hello, 'token' | 'versions'>
-  readonly token: () => string | Promise<string>
-  readonly clock: () => number
+  readonly token: (now: number) => string | Promise<string>
+  /** The token is a text: there will be no other. */
+  readonly tokenIsFixed: boolean
+  /** The mediator's clock, as far as it is known, ms since 1970; and what the mediator says it is. */
+  readonly mediatorNow: () => number
+  readonly toldTime: (now: number) => void
   readonly random: () => number
   readonly limits: Limits
   readonly logger: Logger
@@ -57,14 +62,14 @@ export class Dialer {
   private downSince: number
   private retryTimer: unknown
   private renewTimer: unknown
-  /** Own clock, ms. */
+  /** By the monotonic clock, ms. */
   private tokenExpiresAt = 0
   private ticker: unknown
   private finished = false
 
   constructor(parts: DialerParts) {
     this.parts = parts
-    this.downSince = parts.clock()
+    this.downSince = parts.timers.monotonic()
   }
 
   start(): void {
@@ -73,7 +78,7 @@ export class Dialer {
   }
 
   private tick(): void {
-    this.link?.tick(this.parts.clock())
+    this.link?.tick(this.parts.timers.monotonic())
     this.ticker = this.parts.timers.setBackground(() => this.tick(), tickMs)
   }
 
@@ -101,11 +106,12 @@ export class Dialer {
     const { signal, done } = signalAfter(parts.timers, parts.limits.helloTimeoutMs * 2, this.stopping.signal)
     let link: Link | undefined
     let lost: SealwayError | undefined
+    let token: string | undefined
     try {
       // First, because a connection that says nothing is cut by the mediator.
-      const token = await this.token(signal)
+      token = await this.token(signal)
       const connection = await parts.transport.connect(parts.url, { signal })
-      const fresh = new Link(connection, parts.clock, parts.allocate, parts.arrived)
+      const fresh = new Link(connection, () => parts.timers.monotonic(), parts.allocate, parts.arrived)
       link = fresh
       const events = parts.events(fresh, {
         goaway: ({ message, reconnectInMs }) => {
@@ -132,7 +138,7 @@ export class Dialer {
         parts.timers.clear(this.renewTimer)
       }
       link?.destroy()
-      if (!this.finished) this.retry(asSealwayError(error))
+      if (!this.finished) this.refused(asSealwayError(error), token)
     } finally {
       done()
     }
@@ -155,8 +161,29 @@ export class Dialer {
     if (this.link !== link || this.finished) return false
     this.link = undefined
     this.parts.timers.clear(this.renewTimer)
-    this.downSince = this.parts.clock()
+    this.downSince = this.parts.timers.monotonic()
     return true
+  }
+
+  /** A token that is refused for its times is made anew with the mediator's time; the node is not closed for it. */
+  private refused(error: SealwayError, token: string | undefined): void {
+    const { now } = (error.data ?? {}) as { now?: unknown }
+    if (error.code !== 'UNAUTHORIZED' || typeof now !== 'number' || token === undefined || !isUntimely(token, now)) {
+      return this.retry(error)
+    }
+    if (this.parts.tokenIsFixed) {
+      const message =
+        'the token has expired, or is not valid yet, and it is a text: pass a function that gives a fresh one'
+      return this.stop(
+        new SealwayError('TOKEN_EXPIRED', { message, outcome: 'not-delivered', hop: 'mediator', cause: error }),
+      )
+    }
+    this.parts.toldTime(now)
+    this.parts.logger.warn(
+      { mediatorNow: now },
+      'the token was refused for its times; the next one has the time of the mediator',
+    )
+    this.schedule(error, this.backoffMs())
   }
 
   private retry(error: SealwayError): void {
@@ -174,7 +201,7 @@ export class Dialer {
   /** Full jitter: a random part of a ceiling that doubles, but stays prompt while the outage is young. */
   private backoffMs(): number {
     const { reconnectMinMs, reconnectMaxMs } = this.parts.limits
-    const outageMs = this.parts.clock() - this.downSince
+    const outageMs = this.parts.timers.monotonic() - this.downSince
     const doubled = reconnectMinMs * 2 ** Math.min(this.attempts, 16)
     const ceiling = Math.min(doubled, reconnectMaxMs, Math.max(promptRetryMs, outageMs / 4))
     return Math.round(reconnectMinMs / 2 + this.parts.random() * ceiling)
@@ -193,29 +220,30 @@ export class Dialer {
       const onAbort = (): void => reject(notConnected('the token source did not give a token in time'))
       signal.addEventListener('abort', onAbort, { once: true })
       Promise.resolve()
-        .then(() => this.parts.token())
+        .then(() => this.parts.token(this.parts.mediatorNow()))
         .then(resolve, reject)
         .finally(() => signal.removeEventListener('abort', onAbort))
     })
   }
 
   private renewLater(link: Link, lifeMs: number): void {
-    this.tokenExpiresAt = this.parts.clock() + lifeMs
+    if (this.parts.tokenIsFixed) return
+    this.tokenExpiresAt = this.parts.timers.monotonic() + lifeMs
     const inMs = Math.max(lifeMs * renewAt, 1_000)
     this.renewTimer = this.parts.timers.setBackground(() => void this.renew(link), inMs)
   }
 
   private async renew(link: Link): Promise<void> {
-    const { clock, limits, logger, timers } = this.parts
+    const { mediatorNow, limits, logger, timers } = this.parts
     const { signal, done } = signalAfter(timers, limits.helloTimeoutMs * 2, this.stopping.signal)
     try {
       const token = await this.token(signal)
       if (this.link !== link) return
       link.renewToken(token)
-      this.renewLater(link, lifeOf(token, clock()))
+      this.renewLater(link, lifeOf(token, mediatorNow()))
     } catch (error) {
       logger.error({ err: error }, 'the token could not be renewed; it is tried again')
-      if (this.link === link) this.renewLater(link, this.tokenExpiresAt - clock())
+      if (this.link === link) this.renewLater(link, this.tokenExpiresAt - timers.monotonic())
     } finally {
       done()
     }
@@ -224,17 +252,9 @@ export class Dialer {
 
 /** What is left of a token's life, ms; a minute where it cannot be read (opaque tokens are renewed often). */
 function lifeOf(token: string, now: number): number {
-  try {
-    const claims = JSON.parse(atob(base64Of(token.split('.')[1] ?? ''))) as { exp?: unknown }
-    if (typeof claims.exp === 'number') return claims.exp * 1_000 - now
-  } catch {
-    // Not a JWT.
-  }
-  return 60_000
+  const times = timesOf(token)
+  return times ? times.expiresAt - now : 60_000
 }
-
-/** Of base64url (RFC 7515 s2). What it says may then be no UTF-8 any more; `exp` is a number. */
-const base64Of = (text: string): string => text.replaceAll('-', '+').replaceAll('_', '/')
 
 const notConnected = (message: string, cause?: unknown): SealwayError =>
   new SealwayError('NOT_CONNECTED', { message, outcome: 'not-delivered', hop: 'client', cause })

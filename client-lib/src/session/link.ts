@@ -370,7 +370,7 @@ export class Link {
         ? new SealwayError(toCode(farewell.code), {
             message: farewell.message,
             hop: 'mediator',
-            data: { reconnectInMs: farewell.reconnectInMs },
+            data: { reconnectInMs: farewell.reconnectInMs, now: farewell.now },
           })
         : new SealwayError('LINK_LOST', { message: 'the link to the mediator broke', hop: 'client', cause })
     if (this.onWelcome) return this.onWelcome(broken || farewell ? error : notConnected(error.message, cause))

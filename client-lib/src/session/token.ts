@@ -1,14 +1,17 @@
 import { createHmac, randomUUID } from 'node:crypto'
 import { defaultTokenAudience, nodeTokenIssuer, nodeTokenLifeMs, SealwayError } from '@sealway/protocol'
 
-/** Where a node's tokens come from: a text, or a function that is asked for each link and each renewal. */
-export type TokenSource = string | (() => string | Promise<string>)
+/**
+ * Where a node's tokens come from: a text, or a function that is asked for each link and each renewal, and is handed the
+ * mediator's time, ms since 1970, as far as it is known.
+ */
+export type TokenSource = string | ((now: number) => string | Promise<string>)
 
 /**
  * Shared mode: a node mints its own tokens with the secret that it shares with the mediator (HS256, 15 min).
  * @throws SealwayError `WEAK_SECRET`
  */
-export function mintedBy(secret: string, name: string, clock: () => number): () => string {
+export function mintedBy(secret: string, name: string, clock: () => number): (now?: number) => string {
   if (Buffer.byteLength(secret) < 32) {
     throw new SealwayError('WEAK_SECRET', {
       message: 'PROTECTED_BASIC_AND_JWT must have at least 32 bytes',
@@ -16,8 +19,8 @@ export function mintedBy(secret: string, name: string, clock: () => number): () 
     })
   }
   const header = base64url({ alg: 'HS256', typ: 'JWT' })
-  return () => {
-    const iat = Math.floor(clock() / 1_000)
+  return (now = clock()) => {
+    const iat = Math.floor(now / 1_000)
     const claims = {
       iss: nodeTokenIssuer,
       aud: defaultTokenAudience,
@@ -32,3 +35,25 @@ export function mintedBy(secret: string, name: string, clock: () => number): () 
 }
 
 const base64url = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
+
+/** How far ahead of the mediator's clock a token may be dated, ms (SEMANTICS.md, "Identity"). */
+const maxAheadMs = 60_000
+
+/** Times of a token, ms since 1970; undefined where it is no JWT. */
+export function timesOf(token: string): { readonly issuedAt: number; readonly expiresAt: number } | undefined {
+  try {
+    const payload = (token.split('.')[1] ?? '').replaceAll('-', '+').replaceAll('_', '/')
+    // What it says may be no UTF-8 any more; its times are numbers.
+    const { iat, exp } = JSON.parse(atob(payload)) as { iat?: unknown; exp?: unknown }
+    if (typeof iat !== 'number' || typeof exp !== 'number') return undefined
+    return { issuedAt: iat * 1_000, expiresAt: exp * 1_000 }
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether a mediator whose clock says `now` refuses a token for its times, whatever else may be wrong with it. */
+export function isUntimely(token: string, now: number): boolean {
+  const times = timesOf(token)
+  return times !== undefined && (times.expiresAt <= now || times.issuedAt > now + maxAheadMs)
+}

@@ -43,8 +43,10 @@ export interface RelayParts {
   readonly limits: Limits
   readonly log: Log
   readonly version: string
-  /** ms since 1970. */
+  /** ms since 1970. Only for what is told or compared with tokens: it may be set back or forward. */
   readonly clock: () => number
+  /** ms, never set back: every duration. */
+  readonly monotonic: () => number
   readonly random: () => number
   /** Runs at the end of this turn of the event loop; setImmediate unless a test hands in its own. */
   readonly defer: (work: () => void) => void
@@ -73,6 +75,7 @@ export class Relay {
   private readonly turn: Turn
   private readonly blocks = new BlockPool()
   private coarseNow: number
+  private coarseTime: number
   private readonly silent: SilentLinks
   /** Links whose hello waits for the registry. */
   private admitting = 0
@@ -85,7 +88,8 @@ export class Relay {
 
   constructor(parts: RelayParts) {
     this.parts = parts
-    this.coarseNow = parts.clock()
+    this.coarseNow = parts.monotonic()
+    this.coarseTime = parts.clock()
     this.turn = new Turn(parts.defer)
     this.budget = { usedBytes: 0, limitBytes: parts.limits.budgetBytes }
     this.peers = new Peers({
@@ -114,7 +118,7 @@ export class Relay {
       blocks: this.blocks,
       refused: ({ sender, to }, outcome, frames) =>
         parts.log.debug({ from: sender.member!.name, to, outcome, frames }, 'frames refused'),
-      now: this.now,
+      time: this.time,
       draining: () => this.draining,
       shedsBroadcasts: () => this.step === 'shed-broadcasts' || this.step === 'close-heaviest',
     })
@@ -126,6 +130,7 @@ export class Relay {
       version: parts.version,
       log: parts.log,
       clock: parts.clock,
+      monotonic: parts.monotonic,
       mayRegister: (identity, hello) => parts.policy.mayRegister(identity, hello),
       incumbent: (name) => this.presence.get(name),
       draining: () => this.draining,
@@ -134,6 +139,8 @@ export class Relay {
   }
 
   private readonly now = (): number => this.coarseNow
+
+  private readonly time = (): number => this.coarseTime
 
   /** From now on traffic is told to it; undefined: to nobody, and nothing is gathered. */
   watch(watcher: TrafficWatcher | undefined): void {
@@ -173,6 +180,7 @@ export class Relay {
       blocks: this.blocks,
       log: this.parts.log,
       now: this.now,
+      time: this.time,
       turn: this.turn,
       events: this.events,
     })
@@ -313,7 +321,8 @@ export class Relay {
   tick(): void {
     // By the clock of the tick before: where this process stood still itself, its readers have not been late.
     this.climb()
-    this.coarseNow = this.parts.clock()
+    this.coarseNow = this.parts.monotonic()
+    this.coarseTime = this.parts.clock()
     for (const session of this.sessions) session.tick(this.coarseNow)
   }
 
@@ -381,7 +390,7 @@ export class Relay {
    * `stop` ends the wait: whoever is still there is closed.
    */
   async drain(stop: AbortSignal): Promise<void> {
-    this.drainingSince ??= this.parts.clock()
+    this.drainingSince ??= this.parts.monotonic()
     for (const session of [...this.sessions]) {
       const reconnectInMs = this.reconnectDelay()
       if (session.live) {

@@ -37,7 +37,8 @@ export interface RouterParts {
   readonly count: (outcome: Code | 'DELIVERED', frames: number, bytes: number) => void
   /** For the log: who could not send where, and why. */
   readonly refused: (route: Route, outcome: Code, frames: number) => void
-  readonly now: () => number
+  /** Coarse clock, ms since 1970: when tokens expire. */
+  readonly time: () => number
   /** A step of the overload ladder: broadcasts are refused first. */
   readonly shedsBroadcasts: () => boolean
   /** The mediator is shutting down. */
@@ -151,7 +152,7 @@ export class Router {
   }
 
   private route(route: Route, run: Uint8Array, frames: number, names: string[] | undefined): Outcome {
-    const { limits, presence, now } = this.parts
+    const { limits, presence, time } = this.parts
     const sender = route.sender
     if (
       route.usedBytes + run.length > limits.routeWindowBytes + limits.maxFrameBytes ||
@@ -175,7 +176,7 @@ export class Router {
       route.absence = undefined
     }
     // After its token expired a link may still answer those who have sent to it.
-    if (now() >= sender.member!.identity.expiresAt && !sender.hearsFrom(target)) {
+    if (time() >= sender.member!.identity.expiresAt && !sender.hearsFrom(target)) {
       return { rejected: 'TOKEN_EXPIRED' }
     }
     if (!target.outbox.hasRoom(run.length, frames)) return { rejected: 'BUSY' }
@@ -195,11 +196,11 @@ export class Router {
   }
 
   private fanOut(route: Route, run: Uint8Array, frames: number, names: string[] | undefined): Outcome {
-    const { presence, count, limits, now } = this.parts
+    const { presence, count, limits, time } = this.parts
     const { address, sender } = route
     if (address.type !== 'group') return { rejected: 'INTERNAL' }
     if (route.absence === 'FORBIDDEN') return { rejected: 'FORBIDDEN' }
-    if (now() >= sender.member!.identity.expiresAt) return { rejected: 'TOKEN_EXPIRED' }
+    if (time() >= sender.member!.identity.expiresAt) return { rejected: 'TOKEN_EXPIRED' }
     if (this.parts.shedsBroadcasts()) return { rejected: 'OVERLOADED' }
     if (!presence.hasGroup(address.group)) return { rejected: this.absenceOf(route) }
     route.absence = undefined

@@ -26,7 +26,10 @@ export interface AdmissionParts {
   readonly limits: Limits
   readonly version: string
   readonly log: Log
+  /** ms since 1970. */
   readonly clock: () => number
+  /** ms, never set back. */
+  readonly monotonic: () => number
   /** May this identity take this name in these groups? */
   readonly mayRegister: (identity: Identity, hello: Hello) => boolean
   readonly incumbent: (name: string) => Session | undefined
@@ -154,7 +157,7 @@ export class Admission {
   }
 
   private countTakeover(name: string): void {
-    const now = this.parts.clock()
+    const now = this.parts.monotonic()
     const recent = (this.takeovers.get(name) ?? []).filter((at) => now - at < fightWindowMs)
     const last = recent.at(-1)
     if (recent.length >= fightTakeovers && last !== undefined && now - last < fightPauseMs) {

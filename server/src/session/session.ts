@@ -83,8 +83,10 @@ export interface SessionParts {
   readonly budget: Budget
   readonly blocks: BlockPool
   readonly log: Log
-  /** Coarse clock, ms. */
+  /** Coarse clock, ms, never set back. */
   readonly now: () => number
+  /** Coarse clock, ms since 1970: when tokens expire. */
+  readonly time: () => number
   readonly turn: Turn
   readonly events: SessionEvents
 }
@@ -482,7 +484,7 @@ export class Session {
     }
     if (this.outbox.lagging) this.outbox.releaseShared()
     this.checkFramePace(now)
-    if (now >= this.member!.identity.expiresAt + expiryGraceMs) {
+    if (this.parts.time() >= this.member!.identity.expiresAt + expiryGraceMs) {
       this.close('TOKEN_EXPIRED', 'the token of this link expired and was not renewed')
     }
   }
@@ -511,6 +513,8 @@ export class Session {
       code,
       message,
       ...(reconnectInMs === undefined ? {} : { reconnectInMs }),
+      // A token may have been refused because the node's clock is wrong.
+      ...(code === 'UNAUTHORIZED' ? { now: this.parts.time() } : {}),
     })
     if (code === 'SLOW' || code === 'HEARTBEAT_LOST') {
       // Whoever does not read will not read this either; waiting for it would keep the memory.

@@ -5,6 +5,7 @@ import { operatorKey } from '../../../server/src/auth/keys'
 import { createSharedAuthenticator } from '../../../server/src/auth/shared'
 import { mintToken, operatorKeyId } from '../../../server/src/auth/token'
 import { silentLog } from '../../../server/src/observe/log'
+import { countOf } from '../../support/full-run'
 
 const secret = createSecretKey(randomBytes(32))
 const operator = operatorKey(secret, createSecretKey(Buffer.from('correct horse battery')))
@@ -247,7 +248,8 @@ describe('J5: mutated tokens', () => {
   }
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=+/ \0\u00e9'
 
-  it('accepts none of 100,000, and throws nothing but UNAUTHORIZED', () => {
+  it('are never accepted, and throw nothing but UNAUTHORIZED', () => {
+    const wanted = countOf(100_000, 20_000)
     const next = random(42)
     const upTo = (n: number) => Math.floor(next() * n)
     const originals = [
@@ -256,7 +258,7 @@ describe('J5: mutated tokens', () => {
     ]
     for (const token of originals) authenticator.verify(token)
     let mutants = 0
-    while (mutants < 100_000) {
+    while (mutants < wanted) {
       const original = originals[mutants % 2]!
       const at = upTo(original.length)
       const char = alphabet[upTo(alphabet.length)]!
@@ -279,6 +281,6 @@ describe('J5: mutated tokens', () => {
       }
       throw new Error(`${JSON.stringify(mutant)} was accepted`)
     }
-    expect(mutants).toBe(100_000)
+    expect(mutants).toBe(wanted)
   })
 })

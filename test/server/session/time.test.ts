@@ -49,6 +49,22 @@ describe('a quiet link', () => {
   })
 })
 
+describe('R20: a mediator whose clock is wrong', () => {
+  it.each([3_600_000, -3_600_000])('keeps its links when its clock is set by %i ms', async (step) => {
+    const link = await world.node('a', { token: world.token('*', { lifeMs: 12 * 3_600_000 }).token })
+    world.steppedMs = step
+    await world.advance(5_000)
+    expect([link.closed, link.take()]).toEqual([false, []])
+  })
+
+  it('tells its time to a node whose token it refuses', async () => {
+    const link = world.connect()
+    link.hello({ token: 'none' })
+    await world.settle()
+    expect(link.closeFrame).toMatchObject({ code: 'UNAUTHORIZED', now: world.now })
+  })
+})
+
 describe('a frame that trickles in', () => {
   /** Opens a frame of 100 kB, then sends so many bytes a second. @returns seconds until the link was cut */
   async function trickle(bytesPerSecond: number, seconds: number): Promise<number | undefined> {
