@@ -46,6 +46,12 @@ doc-stop: docker-ready ## Stop that MySQL; its data stays
 test: $(INSTALLED) ## Run every test, on SQLite and on a real MySQL or MariaDB
 	@exec node test/run.mjs
 
+test-fast: $(INSTALLED) ## Run the tests without ports, processes, browsers and databases, in under a minute
+	@exec node node_modules/jest/bin/jest.js --config jest.fast.config.mjs
+
+test-full: $(INSTALLED) ## Run every test with the full counts of docs/reliability.md: up to an hour
+	@exec env TEST_FULL=1 node test/run.mjs
+
 check: $(INSTALLED) ## Types, lint, format
 	@npm run --silent check
 
@@ -65,7 +71,7 @@ clean: ## Remove what was installed and built. Databases and secrets stay
 help: ## Show this
 	@awk -F ':.*## ' '/^## / { print "\n" substr($$0, 4) } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: start client sender formation fixtures migrate doc doc-stop test check bench bench-quick install build clean help
+.PHONY: start client sender formation fixtures migrate doc doc-stop test test-fast test-full check bench bench-quick install build clean help
 .PHONY: node-ready docker-ready
 
 $(INSTALLED): package-lock.json | node-ready

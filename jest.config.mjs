@@ -18,6 +18,7 @@ export default {
   maxWorkers: Math.max(2, availableParallelism() - 1),
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   testEnvironment: 'node',
+  setupFiles: ['<rootDir>/test/support/cheap-scrypt.cjs'],
   transform: {
     // Nest's decorators, which no source of ours has.
     '/test/client/nestjs/.*\\.ts$': swc({ decorators: true }, { transform: { legacyDecorator: true } }),

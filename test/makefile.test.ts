@@ -29,7 +29,8 @@ function pretendVersion(version: string): string {
 
 describe('the Makefile', () => {
   it('has every target that a newcomer is promised', () => {
-    const promised = 'start client sender fixtures migrate doc doc-stop test check bench bench-quick clean help'
+    const promised =
+      'start client sender fixtures migrate doc doc-stop test test-fast test-full check bench bench-quick clean help'
     expect(targets).toEqual(expect.arrayContaining(promised.split(' ')))
   })
 

@@ -1,4 +1,5 @@
+import { countOf } from '../support/full-run.js'
 import { playSeeds } from './seeds.js'
 
-describe('the real mediator and the test kit, with real nodes, in virtual time', () =>
-  playSeeds('first-seeds', 1, 1_000))
+describe('R23: the real mediator and the test kit, with real nodes, in virtual time', () =>
+  playSeeds('first-seeds', 1, countOf(5_000, 250)))

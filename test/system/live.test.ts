@@ -65,6 +65,7 @@ describe('the live feed', () => {
       since: anyNumber,
       client: anyText,
       http: false,
+      errorsPerSecond: 0,
       framesInPerSecond: anyNumber,
       framesOutPerSecond: anyNumber,
       queueBytes: 0,

@@ -10,7 +10,7 @@ import {
 import { Link, type LinkEvents } from './link.js'
 import type { Logger } from './log.js'
 import { signalAfter, type Timers } from './timers.js'
-import { isUntimely, timesOf } from './token.js'
+import { isUntimely, timesOf } from './token-times.js'
 
 export interface DialerParts {
   readonly url: string
