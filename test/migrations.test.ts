@@ -20,6 +20,7 @@ const columns = {
   revocations: ['token_id', 'expires_at', 'revoked_at'],
   audit: ['id', 'at', 'actor', 'action', 'subject', 'detail'],
   policies: ['id', 'target', 'action', 'settings', 'updated_at', 'updated_by'],
+  mediators: ['id', 'slot', 'instance', 'host', 'pid', 'url', 'since', 'renewed_at'],
 }
 
 describe('migrations', () => {
@@ -45,6 +46,8 @@ describe.each(databases)('migrations on %s', (type, open) => {
     await registry.revokeToken('t', 2 ** 50, 'op')
     await registry.updateNode('a', { groups: groups('y') }, 'op')
     await registry.setPolicy({ target: '*', timeout: 1_000 }, 'op')
+    const mediator = { instance: 'a'.repeat(32), host: 'h', pid: 1, url: 'http://h:1' }
+    await registry.takeSlot(mediator, () => true)
   }
   const tables = async () => {
     const found: string[] = []
@@ -73,14 +76,14 @@ describe.each(databases)('migrations on %s', (type, open) => {
     const last = names.at(-1)!
     expect(await migrateDown(db, 1)).toEqual([last])
     expect(await migrate(db)).toEqual([last])
-    expect(await allRows(db)).toEqual(before)
-    expect(await migrateDown(db, 2)).toEqual(names.slice(-2).toReversed())
-    expect(await migrate(db)).toEqual(names.slice(-2))
-    expect(await allRows(db)).toEqual({ ...before, policies: [] })
+    expect(await allRows(db)).toEqual({ ...before, mediators: [] })
+    expect(await migrateDown(db, 3)).toEqual(names.slice(-3).toReversed())
+    expect(await migrate(db)).toEqual(names.slice(-3))
+    expect(await allRows(db)).toEqual({ ...before, mediators: [], policies: [] })
     const later = names.slice(1)
     expect(await migrateDown(db, later.length)).toEqual(later.toReversed())
     expect(await migrate(db)).toEqual(later)
-    expect(await allRows(db)).toEqual({ ...before, policies: [], audit: [], revocations: [] })
+    expect(await allRows(db)).toEqual({ ...before, mediators: [], policies: [], audit: [], revocations: [] })
   })
 
   it('change nothing where there is nothing to do', async () => {

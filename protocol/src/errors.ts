@@ -65,6 +65,7 @@ export const codeTable = [
   [83, 'MIGRATION_PENDING', 'never', 0, 'the database is older than this program'],
   [84, 'WEAK_SECRET', 'never', 0, 'a secret is shorter than 32 bytes, or known'],
   [85, 'KEY_IN_MEDIATOR', 'never', 0, 'the mediator was given a payload key'],
+  [86, 'ANOTHER_MEDIATOR', 'later', 0, 'another mediator uses this database'],
 ] as const satisfies readonly (readonly [number, string, 'never' | 'later' | 'reconnect', number, string])[]
 
 export type Code = (typeof codeTable)[number][1]

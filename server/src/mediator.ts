@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { busyPoll, type Connection, SealwayError } from '@sealway/protocol'
@@ -24,6 +25,7 @@ import { isThisMachine } from './proxy/direct/this-machine.js'
 import { DirectUpstream } from './proxy/direct/upstream.js'
 import { createProxy, type HttpByName } from './proxy/proxy.js'
 import { createRegistry } from './registry/create-registry.js'
+import { Lease } from './registry/lease.js'
 import { createPolicyFeed } from './registry/policy-feed.js'
 import type { Registry } from './registry/registry.js'
 import { createUpkeep } from './registry/upkeep.js'
@@ -70,6 +72,8 @@ export interface Mediator {
   drain(): Promise<void>
   /** Closes now. */
   close(): Promise<void>
+  /** Resolves when another mediator has taken over the database: this one must be closed. */
+  readonly replaced: Promise<SealwayError>
   /** A code that logs an operator in once, within 15 minutes: for `<adminUrl>/login#<code>`. */
   loginCode(): string
   readonly relay: Relay
@@ -101,6 +105,12 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
   const { limits } = config
   const registry = parts.registry ?? (await openRegistry(config, log))
   const startedAt = clock()
+  let onReplaced = (_error: SealwayError): void => {}
+  const replaced = new Promise<SealwayError>((resolve) => {
+    onReplaced = resolve
+  })
+  const instance = randomBytes(16).toString('hex')
+  const lease = new Lease({ registry, log, instance, lost: (error) => onReplaced(error) })
 
   const revocations = createRevocations({ registry, log, onRevoked: (id) => relay.disconnectToken(id) })
   const adminKey = operatorKey(config.jwtSecret, config.adminPassword)
@@ -256,6 +266,7 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
     httpLinks.close()
     direct.close()
     await relay.settled()
+    await lease.leave()
     await registry.close()
   }
 
@@ -296,7 +307,8 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
           await listenOnPath(ipc, config.ipcPath)
         }
         ownPorts.add(port).add(adminPort)
-        // Only now: another mediator on these ports would have had its live nodes marked offline.
+        // Only now: another mediator would have had its live nodes marked offline.
+        await lease.take(`http://${hostInUrl(config.host)}:${port}`)
         await registry.releaseAll()
         onCleared()
         upkeep.start()
@@ -319,6 +331,7 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
     },
 
     loginCode: () => operators.links.make(),
+    replaced,
 
     async drain() {
       const stop = AbortSignal.timeout(limits.drainMs)

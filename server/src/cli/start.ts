@@ -60,7 +60,11 @@ async function start(io: Io, { json }: Options): Promise<void> {
     if (json) printJson(io, { ...facts, created: made.created, payloads: 'sealed', version: io.version })
     else io.out(banner(io, { ...facts, loginUrl: `${adminUrl}/login#${mediator.loginCode()}` }, made))
 
-    await signals.first
+    const stopped = await Promise.race([signals.first, mediator.replaced])
+    if (stopped) {
+      await mediator.close()
+      throw stopped
+    }
     if (!json) io.err('\ndraining: nodes finish and leave; once more (Ctrl-C) to stop at once\n')
     await Promise.race([mediator.drain(), signals.second.then(() => mediator.close())])
   } finally {

@@ -7,6 +7,7 @@ import { removeNode, updateNode, upsertNode } from './changes.js'
 import { type Claimed, claimAll } from './claims.js'
 import { CommitQueue, type Settled } from './commit-queue.js'
 import { existing, groupExists, listGroups, listNodes, nodeById, nodeByName } from './listing.js'
+import { leaveSlot, renewSlot, takeSlot } from './mediators.js'
 import type { Random } from './nameless.js'
 import { listPolicies, removePolicy, setPolicy } from './policies.js'
 import { admitHeld, evict, type Held, releaseAll, releaseHeld, touchHeld } from './presence.js'
@@ -77,6 +78,10 @@ export function createRegistry(db: Database, options: RegistryOptions = {}): Reg
     removePolicy: async (target, action, actor) => removePolicy(db, target, action, actor),
     audit: (entry) => db.transaction((trx) => writeAudit(trx, db, [entry])),
     auditTrail: async (page) => readAudit(db, page),
+
+    takeSlot: (own, isGone) => takeSlot(db, own, isGone),
+    renewSlot: (instance) => renewSlot(db, instance),
+    leaveSlot: (instance) => leaveSlot(db, instance),
 
     async ping() {
       const start = performance.now()

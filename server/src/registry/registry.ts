@@ -1,4 +1,5 @@
 import type { Endpoint, GroupName, NodeName, TrafficPolicy, TransportName } from '@sealway/protocol'
+import type { MediatorRecord } from './mediators.js'
 
 /** What a link says of itself when it registers. */
 export interface Claim {
@@ -125,6 +126,12 @@ export interface Registry {
   audit(entry: { actor: string; action: string; subject: string; detail?: unknown }): Promise<void>
   /** Newest first. */
   auditTrail(options: { readonly before?: number; readonly limit?: number }): Promise<AuditEntry[]>
+
+  /** Takes the database for one mediator. @returns the mediator that has it, or undefined: it is ours now */
+  takeSlot(own: MediatorRecord, isGone: (other: MediatorRecord) => boolean): Promise<MediatorRecord | undefined>
+  /** @returns false where another mediator has taken it */
+  renewSlot(instance: string): Promise<boolean>
+  leaveSlot(instance: string): Promise<void>
 
   /** One round trip. @returns ms */
   ping(): Promise<number>
