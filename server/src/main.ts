@@ -37,6 +37,7 @@ const io: Io = {
     return { rssBytes: rss, heapBytes: heapUsed }
   },
   processors: () => processors(availableParallelism(), readLimit),
+  processes: { own: process.pid, isRunning },
   version,
 }
 
@@ -48,6 +49,14 @@ function onKey(listener: (key: string) => void): () => void {
   stdin.setRawMode(true).setEncoding('utf8').resume().on('data', hear)
   return () => {
     stdin.off('data', hear).pause().setRawMode(false)
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH'
   }
 }
 

@@ -25,7 +25,7 @@ import { isThisMachine } from './proxy/direct/this-machine.js'
 import { DirectUpstream } from './proxy/direct/upstream.js'
 import { createProxy, type HttpByName } from './proxy/proxy.js'
 import { createRegistry } from './registry/create-registry.js'
-import { Lease } from './registry/lease.js'
+import { Lease, type Processes } from './registry/lease.js'
 import { createPolicyFeed } from './registry/policy-feed.js'
 import type { Registry } from './registry/registry.js'
 import { createUpkeep } from './registry/upkeep.js'
@@ -61,6 +61,8 @@ export interface MediatorParts {
   readonly processors?: number
   /** Of the addresses that nodes registered; the system's name servers unless a test hands in its own. */
   readonly resolveName?: ResolveName
+  /** Of this machine; absent: no other mediator runs on it. */
+  readonly processes?: Processes
   /** False: Node's own HTTP server reads all there is, as a comparison (docs/decisions/0018). */
   readonly fastPath?: boolean
 }
@@ -110,7 +112,8 @@ export async function createMediator(config: Config, parts: MediatorParts = {}):
     onReplaced = resolve
   })
   const instance = randomBytes(16).toString('hex')
-  const lease = new Lease({ registry, log, instance, lost: (error) => onReplaced(error) })
+  const processes = parts.processes ?? { own: 0, isRunning: () => false }
+  const lease = new Lease({ registry, log, instance, processes, lost: (error) => onReplaced(error) })
 
   const revocations = createRevocations({ registry, log, onRevoked: (id) => relay.disconnectToken(id) })
   const adminKey = operatorKey(config.jwtSecret, config.adminPassword)

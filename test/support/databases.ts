@@ -51,7 +51,16 @@ function testDatabase(url: string, remove: () => Promise<void>): TestDatabase {
   }
 }
 
-const tables = ['node_groups', 'nodes', 'memberships', 'endpoints', 'revocations', 'audit', 'policies', 'mediators'] as const
+const tables = [
+  'node_groups',
+  'nodes',
+  'memberships',
+  'endpoints',
+  'revocations',
+  'audit',
+  'policies',
+  'mediators',
+] as const
 
 /** Every row of every table, for "nothing was changed". */
 export async function allRows(db: Database): Promise<Record<string, unknown[]>> {

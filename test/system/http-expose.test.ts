@@ -198,7 +198,7 @@ describe('an app that a node exposes, asked over HTTP through a mediator', () =>
       socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }))
     })
     const node = await join()
-    await node.expose(server, everything).ready
+    await node.expose(server, { public: ['UPGRADE /*'] }).ready
     const client = new WebSocket(`${formation.started.url.replace('http', 'ws')}/one/g/app-1/socket`)
     await wait((done) => client.on('open', done))
     const big = Buffer.alloc(1_000_000, 7)

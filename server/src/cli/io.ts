@@ -1,3 +1,4 @@
+import type { Processes } from '../registry/lease.js'
 import type { EnvFile } from '../settings/env-file.js'
 import { mediatorFile, readEnvFile } from '../settings/setup.js'
 
@@ -27,6 +28,8 @@ export interface Io {
   readonly memory?: () => { readonly rssBytes: number; readonly heapBytes: number }
   /** That this process may use, in fractions; absent: not known. */
   readonly processors?: () => number
+  /** Of this machine; absent: not known. */
+  readonly processes?: Processes
   /** Of this software. */
   readonly version: string
 }

@@ -53,6 +53,7 @@ async function start(io: Io, { json }: Options): Promise<void> {
       warnings: () => warnings,
       ...(io.memory ? { memory: io.memory } : {}),
       ...(io.processors ? { processors: io.processors() } : {}),
+      ...(io.processes ? { processes: io.processes } : {}),
       dashboard: join(io.programFolder, 'dashboard'),
     })
     const { url, adminUrl, ipcPath } = await mediator.listen()

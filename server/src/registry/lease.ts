@@ -9,10 +9,18 @@ const renewEveryMs = leaseMs / 4
 /** How often a mediator that starts looks whether the slot is free, ms. */
 const lookEveryMs = 250
 
+/** The processes of this machine. */
+export interface Processes {
+  /** Id of this one. */
+  readonly own: number
+  isRunning(pid: number): boolean
+}
+
 export interface LeaseParts {
   readonly registry: Pick<Registry, 'takeSlot' | 'renewSlot' | 'leaveSlot'>
   readonly log: Log
   readonly instance: string
+  readonly processes: Processes
   /** Another mediator has taken the database: this one must stop. */
   readonly lost: (error: SealwayError) => void
 }
@@ -29,8 +37,9 @@ export class Lease {
 
   /** @param url for whoever is refused because of this one. @throws SealwayError `ANOTHER_MEDIATOR` */
   async take(url: string): Promise<void> {
-    const { registry, instance } = this.parts
-    const own: MediatorRecord = { instance, host: hostHere(), pid: process.pid, url }
+    const { registry, instance, processes } = this.parts
+    const own: MediatorRecord = { instance, host: hostHere(), pid: processes.own, url }
+    const isGone = (other: MediatorRecord): boolean => hasEnded(other, processes)
     const until = performance.now() + leaseMs + lookEveryMs
     for (;;) {
       const holder = await registry.takeSlot(own, isGone)
@@ -81,17 +90,9 @@ function hostHere(): string {
   }
 }
 
-/** Whether a mediator has ended for certain: it ran here, and its process is no more, or is this one. */
-function isGone({ host, pid }: MediatorRecord): boolean {
-  if (host !== hostHere()) return false
-  if (pid === process.pid) return true
-  try {
-    process.kill(pid, 0)
-    return false
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ESRCH'
-  }
-}
+/** Whether a mediator has ended for certain: it ran here, and its process is no more, or has become this one. */
+const hasEnded = ({ host, pid }: MediatorRecord, { own, isRunning }: Processes): boolean =>
+  host === hostHere() && (pid === own || !isRunning(pid))
 
 const anotherMediator = ({ host, pid, url }: MediatorRecord): SealwayError =>
   new SealwayError('ANOTHER_MEDIATOR', {

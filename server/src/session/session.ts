@@ -384,7 +384,7 @@ export class Session {
   private settleRouteOpens(now: number): void {
     if (!this.opensTooFast) return
     const { maxRouteOpensPerSecond: rate } = this.parts.limits
-    if (this.routeOpens - ((now - this.routeOpensAt) * rate) / 1_000 > 0) return
+    if (this.routeOpens - ((now - this.routeOpensAt) * rate) / 1_000 > rate / 2) return
     this.opensTooFast = false
     if (!this.resting) this.parts.connection.resume()
   }
@@ -442,7 +442,8 @@ export class Session {
     const open: Probe[] = []
     for (const probe of this.probes) {
       if (this.phase === 'closed') probe.answer(false)
-      else if (this.bytesIn > probe.bytesIn) probe.answer(true)
+      // A link that is not read for what it opened cannot answer, and is not dead for it.
+      else if (this.bytesIn > probe.bytesIn || this.opensTooFast) probe.answer(true)
       else if (now >= probe.until) probe.answer(false)
       else open.push(probe)
     }

@@ -46,7 +46,6 @@ export function acceptWebSockets(
 /** As much of an engine.io socket as is needed to cut its connection. */
 interface Pipe {
   readonly transport: { readonly socket?: { readonly _socket?: RawSocket } }
-  once(event: 'close', listener: () => void): unknown
 }
 
 /**
@@ -54,11 +53,12 @@ interface Pipe {
  * the other side to close as well.
  */
 function cutUnlessLinked(pipe: Pipe, isLinked: () => boolean, afterMs: number): void {
+  const raw = pipe.transport.socket?._socket
   const cut = (): void => {
-    if (!isLinked()) pipe.transport.socket?._socket?.destroy()
+    if (!isLinked()) raw?.destroy()
   }
   const timer = setTimeout(cut, afterMs).unref()
-  pipe.once('close', () => clearTimeout(timer))
+  raw?.once('close', () => clearTimeout(timer))
 }
 
 /** What this file needs of engine.io beyond its public types: whether a write still waits for the kernel. */
@@ -71,6 +71,7 @@ interface RawSocket {
   pause(): void
   resume(): void
   destroy(): void
+  once(event: 'close', listener: () => void): unknown
 }
 
 class WebSocketConnection implements Connection {

@@ -56,7 +56,8 @@ describe.each(databases)('the slot of a mediator on %s', (_, open) => {
 })
 
 describe('a lease', () => {
-  const own = { instance: 'a'.repeat(32), log: silentLog, lost: () => {} }
+  const processes = { own: 10, isRunning: (pid: number) => pid === 11 }
+  const own = { instance: 'a'.repeat(32), log: silentLog, processes, lost: () => {} }
 
   it('is refused with ANOTHER_MEDIATOR, naming the other one and what to do, when that one goes on', async () => {
     jest.useFakeTimers()
@@ -83,7 +84,7 @@ describe('a lease', () => {
     const asked: boolean[] = []
     const registry = {
       takeSlot: async (mine: MediatorRecord, isGone: (other: MediatorRecord) => boolean) => {
-        for (const other of [{ ...mine, pid: 2 ** 22 + 1 }, { ...mine }, { ...mine, pid: process.ppid }, record('b')]) {
+        for (const other of [{ ...mine, pid: 12 }, mine, { ...mine, pid: 11 }, record('b')]) {
           asked.push(isGone(other))
         }
         return undefined
