@@ -14,8 +14,8 @@ const swc = (parser, more) => [
 
 // One transform, no type check (that is `make check`): the suites start in milliseconds.
 export default {
-  // Jest leaves one core free by itself, which is half of two: much of what is tested waits for other processes.
-  maxWorkers: Math.max(2, availableParallelism() - 1),
+  // One more than there are cores: much of what is tested waits for other processes, a worker uses a third of a core.
+  maxWorkers: availableParallelism() + 1,
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   testEnvironment: 'node',
   setupFiles: ['<rootDir>/test/support/cheap-scrypt.cjs'],

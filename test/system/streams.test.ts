@@ -111,7 +111,7 @@ it(`carries ${longMiB} MiB while the memory of mediator and nodes stays flat`, a
 
 const mib = (bytes: number): string => `${(bytes / MiB).toFixed(0)} MiB`
 
-const many = countOf(200, 20)
+const many = countOf(200, 40)
 
 it('R22: streams of 10 MiB with cuts: each is complete and right, or STREAM_LOST', async () => {
   const [alice, bob] = await Promise.all([joins('alice'), joins('bob')])
@@ -123,7 +123,7 @@ it('R22: streams of 10 MiB with cuts: each is complete and right, or STREAM_LOST
   bob.on('up', async (_command, ctx) => (await hashOf(ctx.input as AsyncIterable<Buffer>)).hash.digest('hex'))
 
   let moved = 0
-  const cutAt = [30, 55, 60, 90, 120].map((n) => n * MiB)
+  const cutAt = [30, 80, 90, 150, 200].map((n) => n * MiB)
   const seen = (bytes: number) => {
     moved += bytes
     if (moved < (cutAt[0] ?? Number.POSITIVE_INFINITY)) return
