@@ -195,7 +195,8 @@ describe('nodes and traffic', () => {
     await page.getByRole('cell', { name: 'UNKNOWN_NODE' }).first().waitFor()
     await page.getByLabel('From').fill('caller-*')
     await page.getByRole('cell', { name: 'other-1' }).first().waitFor({ state: 'detached' })
-    await page.getByRole('cell', { name: 'caller-1' }).first().waitFor()
+    // Two, so that more than one is exported.
+    await page.getByRole('cell', { name: 'caller-1' }).nth(1).waitFor()
     await page.getByRole('button', { name: 'Pause' }).click()
     await page.getByText(/^Paused\. [1-9]/).waitFor()
     const downloading = page.waitForEvent('download')
