@@ -20,8 +20,8 @@ try {
   await buyer.gather('price', 'unheard-of', {}, { need: 2, timeout: 1_000 })
 } catch (error) {
   if (!(error instanceof SealwayError)) throw error
-  const { failed } = error.data as { failed: readonly { name: string }[] }
-  console.log(error.code, failed.length >= 2) // NOT_ENOUGH true
+  const { unhandled } = error.data as { unhandled: readonly string[] }
+  console.log(error.code, unhandled.length >= 2) // NOT_ENOUGH true
 }
 
 await Promise.all([...shops, buyer].map((node) => node.close()))

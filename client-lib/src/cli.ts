@@ -73,7 +73,7 @@ function parse(verb: Verb, args: readonly string[]) {
       ]),
   )
   const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true })
-  const wanted = verb.usage.match(/<[^>]+>/g) ?? []
+  const wanted = verb.usage.match(/<[^<>]+>/g) ?? []
   const takesBody = verb.usage.endsWith('[body]')
   if (!values.help) {
     const missing = wanted[positionals.length]

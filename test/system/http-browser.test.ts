@@ -60,7 +60,7 @@ it('a page of another origin uses fetch, forms, events and WebSockets, as the ap
     socket.on('message', (data) => socket.send(`back: ${data}`))
   })
   const node = await formation.join('app', 'tcp')
-  await node.expose(server, { public: ['OPTIONS /*', '/form', 'GET /events', 'GET /socket'] }).ready
+  await node.expose(server, { public: ['OPTIONS /*', '/form', 'GET /events', 'UPGRADE /socket'] }).ready
 
   const page = await browser.newPage()
   await page.goto(origin)

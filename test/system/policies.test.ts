@@ -56,7 +56,8 @@ it('a policy that an operator changes is followed by a running node, without a r
   expect(error).toMatchObject({
     code: 'TIMEOUT',
     outcome: 'unknown',
-    message: expect.stringContaining('150 ms') as string,
+    // What the first question for the members of the group took is not waited for again.
+    message: expect.stringMatching(/no answer within 1[0-5]\d ms/) as string,
   })
 
   await operate(mediator, 'POST', '/api/policies', { target: 'any:orders', balance: { sticky: 'customer' } })
